@@ -1,0 +1,103 @@
+"""Rows that a network can be run on and measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import torch
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A protected attribute of every row.
+
+    Parameters
+    ----------
+    name : str
+        Column of the table.
+    codes : ndarray of int64, shape [N]
+        Index into `groups`; −1 where the value is missing.
+    groups : tuple of str
+        Names of the groups, as a reader knows them.
+    privileged : int or None
+        Index of the privileged group. None where more than two groups have none.
+    is_input : bool
+        True when the network reads the attribute as one of its inputs.
+    """
+
+    name: str
+    codes: IntArray
+    groups: tuple[str, ...]
+    privileged: int | None = None
+    is_input: bool = False
+
+    def take(self, index: IntArray) -> Attribute:
+        """Return the attribute of the rows `index`; the groups stay as they are."""
+        return replace(self, codes=self.codes[index])
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows of one table, ready for a network.
+
+    Parameters
+    ----------
+    inputs : mapping of str to Tensor
+        Role (``features``, and where there are such ``cluster``, ``group``) to a float tensor [N, d].
+    y : ndarray of int64, shape [N]
+        1 where the label is the positive value (what a high score predicts), else 0.
+    attributes : mapping of str to Attribute
+        The protected attributes by column name.
+    rows : ndarray of int64, shape [N]
+        Row numbers in the file; the first row below the header is 1.
+    weight : ndarray of float64, shape [N], optional
+        Weight of each row.
+    cluster : ndarray of int64, shape [N], optional
+        Cluster or person of each row: rows of one stay together in a split.
+    hashes : ndarray of uint64, shape [N], optional
+        Hash of each row's inputs and label, to find rows that occur twice.
+    name : str
+        File name, or ``DataFrame``.
+    """
+
+    inputs: Mapping[str, torch.Tensor]
+    y: IntArray
+    attributes: Mapping[str, Attribute]
+    rows: IntArray
+    weight: FloatArray | None = None
+    cluster: IntArray | None = None
+    hashes: npt.NDArray[np.uint64] | None = None
+    name: str = "DataFrame"
+    notes: tuple[str, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, index: IntArray) -> Sample:
+        """Return the rows `index` (integers into this sample) as a sample."""
+        import torch
+
+        tensor_index = torch.from_numpy(np.ascontiguousarray(index))
+
+        def rows_of(values: npt.NDArray[np.generic] | None) -> npt.NDArray[np.generic] | None:
+            return None if values is None else values[index]
+
+        return replace(
+            self,
+            inputs={role: values[tensor_index] for role, values in self.inputs.items()},
+            y=self.y[index],
+            attributes={name: attribute.take(index) for name, attribute in self.attributes.items()},
+            rows=self.rows[index],
+            weight=rows_of(self.weight),
+            cluster=rows_of(self.cluster),
+            hashes=rows_of(self.hashes),
+        )

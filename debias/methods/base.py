@@ -1,0 +1,105 @@
+"""The one shape of all methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import torch
+
+    from debias.data.sample import Sample
+    from debias.model.network import Network
+    from debias.objective import Objective, OperatingPoint
+
+Progress = Callable[[int, int, str], None]
+"""Called with (steps done, steps in all, what is going on)."""
+
+
+def silent(done: int, total: int, text: str) -> None:
+    """Take progress and show nothing."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All that a method may know.
+
+    Parameters
+    ----------
+    network : Network
+        The trained network; never changed.
+    train : Sample
+        Rows for influences and gradients.
+    select : Sample
+        Rows on which candidates are compared and the operating point is chosen.
+    objective : Objective
+        The bias-constrained objective (parity-proxies paper, eq. 3).
+    seed : int
+        Seed of every random choice.
+    device : str
+        Device on which tensors are worked on, as torch names it.
+    progress : callable
+        Receives (done, total, text).
+    """
+
+    network: Network
+    train: Sample
+    select: Sample
+    objective: Objective
+    seed: int = 0
+    device: str = "cpu"
+    progress: Progress = silent
+
+
+@dataclass(frozen=True)
+class Step:
+    """One candidate on the way: its figures on the selection rows at its own best threshold."""
+
+    step: int
+    bias: float
+    balanced_accuracy: float
+    objective: float
+    cut: float
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What a method returns.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+        The entries of the network's state that change; empty for a threshold alone.
+    point : OperatingPoint
+        Where the score is cut (logit scale), with the figures on the selection rows.
+    trajectory : tuple of Step
+        Every candidate, the unchanged network first.
+    chosen : int
+        Index into `trajectory` of the candidate returned.
+    changes : mapping
+        What was changed, for the report: e.g. ``{"units": {"hidden.0": [3, 7]}}`` or ``{"epochs": 12}``.
+    uses_attribute : bool
+        True when the repaired model needs the protected attribute at prediction.
+    notes : tuple of str
+        Sentences for the report.
+    """
+
+    state: Mapping[str, torch.Tensor]
+    point: OperatingPoint
+    trajectory: tuple[Step, ...]
+    chosen: int
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    uses_attribute: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class Method(Protocol):
+    """A method of repair: a frozen dataclass of its own settings with a name and `repair`."""
+
+    name: str
+
+    def repair(self, setting: Setting) -> Repair:
+        """Return the best candidate under the objective; read no file, print nothing."""
+        ...
