@@ -1,0 +1,159 @@
+"""Open a model file without running it, load it from memory, and write it again."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from debias.errors import ModelError, Problem
+from debias.model import entries
+from debias.model.preflight import check
+
+if TYPE_CHECKING:
+    import torch
+
+    Loaded = torch.jit.ScriptModule | torch.export.ExportedProgram
+
+Format = Literal["torchscript", "export"]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A model file that passed the pre-flight; nothing of it has run.
+
+    Parameters
+    ----------
+    path : Path
+        Where the file was read.
+    format : {"torchscript", "export"}
+        Scripted or traced TorchScript (``.pt``), or ``torch.export`` (``.pt2``), by content, not by name.
+    size : int
+        Size of the file in bytes.
+    sha256 : str
+        Digest of the file as it came, in hexadecimal.
+    extra : mapping of str to bytes
+        The extra files inside it, such as ``debias.json``.
+    trusted : bool
+        True when the content would have been refused, or was not looked at, because the user trusts it.
+    static : bool
+        True for a ``.pt2`` that was exported for one batch size.
+    """
+
+    path: Path
+    format: Format
+    size: int
+    sha256: str
+    extra: Mapping[str, bytes] = field(repr=False)
+    trusted: bool
+    static: bool
+    _payload: bytes = field(repr=False)
+
+    def load(self) -> Loaded:
+        """Load the program from the entries that were checked, on the CPU.
+
+        Raises
+        ------
+        ModelError
+            torch cannot load it.
+        """
+        import torch
+
+        try:
+            with warnings.catch_warnings():
+                # the formats are given; torch says at each call that TorchScript is deprecated
+                warnings.simplefilter("ignore")
+                if self.format == "torchscript":
+                    return torch.jit.load(io.BytesIO(self._payload), map_location="cpu")  # type: ignore[no-untyped-call,no-any-return]
+                return torch.export.load(io.BytesIO(self._payload))
+        except Exception as error:
+            text = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ModelError(
+                Problem(f"torch {torch.__version__} cannot load it: {text}", str(self.path), "save the model again")
+            ) from None
+
+
+def open_archive(path: str | os.PathLike[str], *, trust: bool = False) -> Archive:
+    """Read a model file, check it, and return it ready to be loaded.
+
+    Parameters
+    ----------
+    path : path-like
+        A TorchScript or ``torch.export`` file.
+    trust : bool
+        Accept content that the pre-flight refuses. A zip that is broken or ambiguous is refused all the same.
+
+    Raises
+    ------
+    ModelError
+        With every reason at once. Nothing of the file was executed.
+    """
+    place = Path(path)
+    data = _read(place)
+    result = check(data, str(place))
+    blocking = [reason.problem for reason in result.reasons if not (trust and reason.content)]
+    if blocking:
+        raise ModelError(blocking)
+    assert result.format is not None
+    return Archive(
+        path=place,
+        format=result.format,
+        size=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        extra={name[6:]: content for name, content in result.files.items() if name.startswith("extra/")},
+        trusted=trust,
+        static=result.static,
+        _payload=entries.rebuild(result.files),
+    )
+
+
+def serialise(loaded: Loaded, extra: Mapping[str, str | bytes]) -> bytes:
+    """Return the file content of a loaded program, with extra files.
+
+    Parameters
+    ----------
+    loaded : ScriptModule or ExportedProgram
+        What `Archive.load` returned, with other numbers in its state.
+    extra : mapping of str to str or bytes
+        Name to content of every extra file. Those of the input file that shall stay have to be among them:
+        ``serialise(loaded, {**archive.extra, "debias.json": text})``.
+    """
+    import torch
+
+    buffer = io.BytesIO()
+    text = {name: content if isinstance(content, str) else content.decode() for name, content in extra.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if isinstance(loaded, torch.jit.ScriptModule):
+            torch.jit.save(loaded, buffer, _extra_files=text)  # type: ignore[no-untyped-call]
+        else:
+            torch.export.save(loaded, buffer, extra_files=text)
+    return buffer.getvalue()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise ModelError(Problem("is a directory, not a model file", str(path), "name the .pt or .pt2 file in it"))
+        with path.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size > entries.MAX_FILE:
+                found = f"{size:,} bytes; at most {entries.MAX_FILE:,} are read"
+                raise ModelError(Problem(found, str(path), "is this the model file?"))
+            data = stream.read(entries.MAX_FILE + 1)
+    except FileNotFoundError:
+        raise ModelError(Problem("no such file", str(path), "check the name")) from None
+    except PermissionError:
+        raise ModelError(Problem("no permission to read it", str(path), "check the rights of the file")) from None
+    except (OSError, ValueError) as error:
+        raise ModelError(Problem(f"cannot be read: {error}", repr(str(path)), "check the name")) from None
+    if not data:
+        raise ModelError(Problem("the file is empty", str(path), "fetch or save it again"))
+    if len(data) > entries.MAX_FILE:
+        raise ModelError(Problem(f"more than {entries.MAX_FILE:,} bytes", str(path), "is this the model file?"))
+    return data
