@@ -1,0 +1,241 @@
+"""How the output becomes a score, and where a threshold can be folded in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from debias.errors import ModelError, Problem
+from debias.model.program import IDENTITY, RESHAPE, Node, Param, Program, Ref
+
+Kind = Literal["probability", "logit", "softmax", "logits"]
+"""probability: [N] or [N, 1] in [0, 1]; logit: [N] or [N, 1]; softmax: [N, 2]; logits: [N, 2] before a softmax."""
+
+KINDS: tuple[Kind, ...] = ("probability", "logit", "softmax", "logits")
+
+
+@dataclass(frozen=True)
+class Head:
+    """The end of a network.
+
+    Parameters
+    ----------
+    kind : str
+        What the file returns, see `Kind`.
+    value : str
+        Value of the program that holds the logits: [N, 1] or [N], or [N, 2] (logit = second minus first).
+    linear : str or None
+        Value of the last layer, where it is the one that makes the logits.
+    bias : str or None
+        State entry into which a cut is folded.
+    reason : str
+        Why a cut cannot be folded; empty when it can.
+    from_probability : bool
+        True where only the probability is known and the logit is computed from it.
+    sure : bool
+        False where the kind was concluded from the values alone.
+    """
+
+    kind: Kind
+    value: str
+    linear: str | None
+    bias: str | None
+    reason: str = ""
+    from_probability: bool = False
+    sure: bool = True
+
+    @property
+    def foldable(self) -> bool:
+        """True when a cut can be folded into the last bias."""
+        return not self.reason
+
+    @property
+    def classes(self) -> int:
+        """Number of columns of the output: 1 or 2."""
+        return 2 if self.kind in {"softmax", "logits"} else 1
+
+    def logits(self, value: Tensor) -> Tensor:
+        """Return the logit of each row [N] from the program's value named `value`."""
+        if value.ndim == 2 and value.shape[1] == 2:
+            return value[:, 1].log() - value[:, 0].log() if self.from_probability else value[:, 1] - value[:, 0]
+        flat = value.reshape(-1)
+        return torch.logit(flat) if self.from_probability else flat
+
+    def fold(self, state: Mapping[str, Tensor], cut: float, threshold: float) -> dict[str, Tensor]:
+        """Return the bias with which ``score > threshold`` decides as ``logit > cut`` did.
+
+        ``bias −= logit(cut) − logit(threshold)``, both on the logit scale; of two classes the second moves.
+        """
+        if self.bias is None or not self.foldable:
+            raise ModelError(Problem(self.reason, "last layer", "Use --keep-scores."))
+        bias = state[self.bias].clone()
+        shift = cut - logit(threshold)
+        if bias.numel() == 2:
+            # Half on each side keeps the numbers small; the difference moves by the whole shift.
+            bias[1] -= shift / 2
+            bias[0] += shift / 2
+        else:
+            bias -= shift
+        return {self.bias: bias}
+
+
+    def probabilities(self, output: Tensor) -> Tensor | None:
+        """Return the probability of the positive class [N] from the file's own output."""
+        if self.kind == "softmax":
+            return output[:, 1]
+        if self.kind == "logits":
+            return torch.softmax(output, 1)[:, 1]
+        flat = output.reshape(-1)
+        return torch.sigmoid(flat) if self.kind == "logit" else flat
+
+    def decide(self, output: Tensor, threshold: float, decision: str = "score") -> Tensor:
+        """Return the deployed decision [N] (bool) from the file's own output.
+
+        Parameters
+        ----------
+        output : Tensor
+            What the file's forward returned.
+        threshold : float
+            Probability above which a score is positive (for logits: above its logit).
+        decision : {"score", "argmax"}
+            The rule of a two-class output.
+        """
+        if self.classes == 2 and decision == "argmax":
+            return output.argmax(1) == 1
+        if self.kind == "softmax":
+            return output[:, 1] > threshold
+        if self.kind == "logits":
+            return output[:, 1] - output[:, 0] > logit(threshold)
+        return output.reshape(-1) > (logit(threshold) if self.kind == "logit" else threshold)
+
+
+def logit(probability: float) -> float:
+    """Return log(p / (1 − p)) of a probability strictly between 0 and 1."""
+    return math.log(probability) - math.log1p(-probability)
+
+
+def find_head(
+    program: Program,
+    state: Mapping[str, Tensor],
+    shared: Callable[[str], bool],
+    output: Tensor,
+    kind: Kind | None = None,
+) -> Head:
+    """Return the head, found from the graph, with the values of a trial run as witness.
+
+    Parameters
+    ----------
+    program, state
+        The network.
+    shared : callable
+        Tells whether an entry of the state is read more than once.
+    output : Tensor
+        What the network returned for a few rows.
+    kind : str, optional
+        Overrides what was found.
+
+    Raises
+    ------
+    ModelError
+        When the output is neither [N], [N, 1] nor [N, 2], or does not fit `kind`.
+    """
+    two = output.ndim == 2 and output.shape[1] == 2
+    if not (output.ndim == 1 or (output.ndim == 2 and output.shape[1] in (1, 2))):
+        shape = "[" + ", ".join(["N", *map(str, output.shape[1:])]) + "]"
+        raise ModelError(
+            Problem(f"the output has shape {shape}", "last layer", "Scores of shape [N], [N, 1] or [N, 2] can be read.")
+        )
+    if kind is not None and (kind in {"softmax", "logits"}) != two:
+        raise ModelError(
+            Problem(f"--output-kind {kind} does not fit an output of shape {list(output.shape)[1:] or '[N]'}", "last layer")
+        )
+    head = _from_graph(program, output, two)
+    if kind is not None and kind != head.kind:
+        head = _overridden(head, kind)
+    return _with_bias(head, program, state, shared)
+
+
+def _back(program: Program, name: str, ops: frozenset[str]) -> str:
+    """Follow a value back through operations of one input."""
+    node = program.by_name.get(name)
+    while node is not None and node.op in ops and isinstance(node.argument(0), Ref):
+        name = node.args[0].name
+        node = program.by_name.get(name)
+    return name
+
+
+_SHAPE_ONLY = RESHAPE | IDENTITY
+
+
+def _from_graph(program: Program, output: Tensor, two: bool) -> Head:
+    name = _back(program, program.output, _SHAPE_ONLY)
+    node = program.by_name.get(name)
+    within = bool(((output >= 0) & (output <= 1)).all())
+    if node is not None and node.op == "sigmoid" and not two:
+        return Head("probability", node.args[0].name, None, None)
+    if node is not None and node.op in {"softmax", "_softmax"} and two:
+        return Head("softmax", node.args[0].name, None, None)
+    if node is not None and not two and (pair := _second_of_softmax(program, node)):
+        return Head("probability", pair, None, None)
+    if node is not None and node.op == "linear":
+        return Head("logits" if two else "logit", name, None, None)
+    # The last operation is none of those that we know: the values decide.
+    if two:
+        sums_to_one = within and bool(torch.allclose(output.sum(1), torch.ones_like(output[:, 0]), atol=1e-4))
+        kind: Kind = "softmax" if sums_to_one else "logits"
+        return Head(kind, program.output, None, None, from_probability=sums_to_one, sure=False)
+    return Head("probability" if within else "logit", program.output, None, None, from_probability=within, sure=False)
+
+
+def _second_of_softmax(program: Program, node: Node) -> str | None:
+    """Return the logits [N, 2] behind ``softmax(...)[:, 1]``."""
+    if node.op == "select" and node.argument(1) in (1, -1) and node.argument(2) in (1, -1):
+        source = program.by_name.get(_back(program, node.args[0].name, _SHAPE_ONLY))
+    elif node.op == "slice" and node.argument(1) in (1, -1) and node.argument(2) == 1:
+        source = program.by_name.get(_back(program, node.args[0].name, _SHAPE_ONLY))
+        if source is not None and source.op == "slice":
+            source = program.by_name.get(source.args[0].name)
+    else:
+        return None
+    if source is not None and source.op in {"softmax", "_softmax"} and isinstance(source.argument(0), Ref):
+        return str(source.args[0].name)
+    return None
+
+
+def _overridden(head: Head, kind: Kind) -> Head:
+    """Return the head as the user declares it, where the graph allows another reading."""
+    if {head.kind, kind} == {"probability", "logit"} and head.from_probability is False and head.sure:
+        if kind == "probability":
+            return replace(head, kind=kind, from_probability=True, reason="the last layer's values are declared to be probabilities")
+        raise ModelError(
+            Problem("the graph ends in a sigmoid, so its output is no logit", "last layer", "Leave --output-kind out.")
+        )
+    return replace(head, kind=kind, from_probability=kind in {"probability", "softmax"})
+
+
+def _with_bias(
+    head: Head, program: Program, state: Mapping[str, Tensor], shared: Callable[[str], bool]
+) -> Head:
+    """Find the bias that a cut can be folded into, or the reason why there is none."""
+    name = _back(program, head.value, _SHAPE_ONLY)
+    node = program.by_name.get(name)
+    if node is None or node.op != "linear" or not isinstance(node.argument(1), Param):
+        what = program.by_name[program.output].op if program.output in program.by_name else "nothing"
+        return replace(head, reason=f"the output ends in {what}, not in a fully connected layer with sigmoid or softmax")
+    bias = node.argument(2)
+    columns = int(state[node.args[1].name].shape[0])
+    reason = head.reason
+    if head.from_probability and not reason:
+        reason = "the last layer is followed by something other than sigmoid, softmax or a reshape"
+    elif not isinstance(bias, Param):
+        reason = "the last layer has no bias"
+    elif shared(bias.name) or shared(node.args[1].name):
+        reason = "the last layer's weights are shared"
+    elif columns not in (1, 2):
+        reason = f"the last layer has {columns} outputs"
+    return replace(head, linear=name, bias=bias.name if isinstance(bias, Param) else None, reason=reason)
