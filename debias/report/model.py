@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 SCHEMA_VERSION = "1.0"
 
 Verdict = Literal["pass", "fail", "no-bound"]
-Rate = Annotated[float, Field(ge=0, le=1)]
+
+
+def _undefined(value: Any) -> Any:
+    """NaN says undefined in arrays; in a report None does."""
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _unit(value: Any) -> Any:
+    """Sums of weights may leave [0, 1] by rounding."""
+    if isinstance(value, float) and -1e-9 <= value <= 1 + 1e-9:
+        return min(max(value, 0.0), 1.0)
+    return _undefined(value)
+
+
+Number = Annotated[float | None, BeforeValidator(_undefined)]
+Rate = Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(_unit)]
+Objective = Annotated[Annotated[float, Field(ge=0, le=1)], BeforeValidator(_unit)]
 
 
 class _Part(BaseModel):
@@ -19,48 +36,50 @@ class _Part(BaseModel):
 class GroupFigures(_Part):
     """Counts and rates of one group. Rates are of the favourable decision; None where undefined."""
 
-    name: str
-    privileged: bool = False
+    name: str = Field(description="The group as a reader knows it.")
+    privileged: bool = Field(default=False, description="The group that the others are compared with.")
     n: int = Field(description="Rows of the group.")
     weight: float = Field(description="Sum of row weights; equals n without --weight.")
     positives: int = Field(description="Rows whose label is the favourable one.")
     selected: int = Field(description="Rows that get the favourable decision.")
-    selection_rate: Rate | None
-    tpr: Rate | None = Field(description="P(favourable decision | favourable label).")
-    fpr: Rate | None = Field(description="P(favourable decision | unfavourable label).")
-    balanced_accuracy: Rate | None
-    accuracy: Rate | None
+    selection_rate: Rate = Field(description="P(favourable decision).")
+    tpr: Rate = Field(description="P(favourable decision | favourable label).")
+    fpr: Rate = Field(description="P(favourable decision | unfavourable label).")
+    balanced_accuracy: Rate = Field(description="(TPR + TNR) / 2 within the group.")
+    accuracy: Rate = Field(description="Share of right decisions within the group.")
 
 
 class Figures(_Part):
     """What one network at one threshold does on one set of rows."""
 
-    n: int
-    balanced_accuracy: Rate | None
-    accuracy: Rate | None
-    bias: float | None = Field(
+    n: int = Field(description="Rows, those without the attribute among them.")
+    balanced_accuracy: Rate = Field(description="(TPR + TNR) / 2 over all rows.")
+    accuracy: Rate = Field(description="Share of right decisions over all rows.")
+    bias: Number = Field(
         description="Unprivileged minus privileged; for more than two groups the largest pairwise difference. "
         "None where a rate is undefined."
     )
-    mean_pairwise: float | None = Field(description="Mean absolute pairwise difference (Fair MEDL eq. 3).")
+    mean_pairwise: Number = Field(description="Mean absolute pairwise difference (Fair MEDL eq. 3).")
     pair: tuple[str, str] | None = Field(description="The two groups whose difference is `bias`: first minus second.")
     sentence: str = Field(description="The bias as a sentence with both groups named.")
-    auroc: Rate | None
-    brier: float | None = Field(description="Mean squared difference of probability and label; None without a probability.")
+    auroc: Rate = Field(description="Area under the ROC curve; independent of the threshold.")
+    brier: Number = Field(description="Mean squared difference of probability and label; None without a probability.")
     threshold: float = Field(description="Where the score of the file named is cut: score > threshold is positive.")
-    objective: float = Field(description="Balanced accuracy if |bias| < eps, else 0 (eq. 3); 0 without a bound met.")
-    groups: list[GroupFigures]
+    objective: Objective = Field(
+        description="Balanced accuracy if |bias| < eps, else 0 (eq. 3); 0 without a bound met."
+    )
+    groups: list[GroupFigures] = Field(description="Counts and rates per group.")
 
 
 class TrajectoryStep(_Part):
     """One candidate on the selection rows (the paper's Figure 1)."""
 
-    step: int
-    bias: float | None
-    balanced_accuracy: float | None
-    objective: float
-    threshold: float | None = Field(description="Cut on the logit scale of the candidate's own scores.")
-    detail: dict[str, Any] = Field(default_factory=dict)
+    step: int = Field(description="0 is the unchanged network.")
+    bias: Number = Field(description="At the candidate's own best cut.")
+    balanced_accuracy: Number = Field(description="At the candidate's own best cut.")
+    objective: float = Field(description="Eq. 3 with the bound less the margin.")
+    threshold: Number = Field(description="Cut on the logit scale of the candidate's own scores.")
+    detail: dict[str, Any] = Field(default_factory=dict, description="What the method says about this step.")
 
 
 class Rows(_Part):
@@ -68,15 +87,15 @@ class Rows(_Part):
 
     data: int = Field(description="Rows of --data after the stated policies.")
     train: int = Field(description="Rows used for influences and gradients.")
-    selection: int
-    verdict: int
+    selection: int = Field(description="Rows that chose the candidate.")
+    verdict: int = Field(description="Rows that the figures and the verdict are of.")
     verdict_from: Literal["test", "holdout", "selection", "data"] = Field(
         description="test: --test; holdout: set aside from --data; selection: --holdout 0; data: an audit of all rows."
     )
     overlap: int = Field(default=0, description="Rows of --test that also occur in --data.")
     missing_attribute: dict[str, int] = Field(default_factory=dict, description="Rows without the attribute, by table.")
-    missing_attribute_policy: str = "error"
-    dropped: int = 0
+    missing_attribute_policy: str = Field(default="error", description="--missing-attr: error, drop or group.")
+    dropped: int = Field(default=0, description="Rows left out by the stated policies.")
     kept_whole: list[str] = Field(
         default_factory=list, description="Attribute and label cells with fewer than two rows, kept for selection."
     )
@@ -85,34 +104,34 @@ class Rows(_Part):
 class ModelInfo(_Part):
     """The file that came in, or went out."""
 
-    path: str
-    format: str
-    size: int
-    sha256: str
+    path: str = Field(description="The file as named.")
+    format: str = Field(description="torchscript or export.")
+    size: int = Field(description="Bytes.")
+    sha256: str = Field(description="SHA-256 of the file.")
 
 
 class TableInfo(_Part):
     """A table that took part."""
 
-    path: str
-    rows: int
+    path: str = Field(description="The file as named, or DataFrame.")
+    rows: int = Field(description="Rows of the table.")
     sha256: str | None = Field(description="None for a DataFrame.")
 
 
 class Change(_Part):
     """What a method did to the network."""
 
-    method: str
-    settings: dict[str, Any]
+    method: str = Field(description="threshold, prune or gda.")
+    settings: dict[str, Any] = Field(description="Every setting of the method.")
     summary: str = Field(description="One sentence: what was changed.")
     units: dict[str, list[int]] = Field(default_factory=dict, description="Pruned units by layer path.")
-    details: dict[str, Any] = Field(default_factory=dict)
-    chosen_step: int
-    steps: int
+    details: dict[str, Any] = Field(default_factory=dict, description="What else the method says.")
+    chosen_step: int = Field(description="Step of the trajectory that was taken.")
+    steps: int = Field(description="Steps that were tried.")
     skipped_layers: dict[str, str] = Field(default_factory=dict, description="Layers left alone, with the reason.")
     feasible: bool = Field(description="A candidate met the bound less the margin on the selection rows.")
     folded: bool = Field(description="The cut was folded into the last bias.")
-    gain_over_threshold: float | None = Field(
+    gain_over_threshold: Number = Field(
         description="Objective on the verdict rows minus that of the unchanged network at its best feasible threshold."
     )
 
@@ -120,54 +139,59 @@ class Change(_Part):
 class SelectionFigures(_Part):
     """The same candidates on the rows that chose them: optimistic by construction."""
 
-    before: Figures
-    best_threshold: Figures | None = None
-    threshold_only: Figures | None = None
-    after: Figures | None = None
+    before: Figures = Field(description="The network as deployed, at --threshold.")
+    best_threshold: Figures | None = Field(default=None, description="The unchanged network at its best threshold.")
+    threshold_only: Figures | None = Field(
+        default=None, description="The unchanged network at its best feasible threshold."
+    )
+    after: Figures | None = Field(default=None, description="The chosen candidate.")
 
 
 class Report(_Part):
     """A run, from open to verdict."""
 
-    schema_version: str = SCHEMA_VERSION
-    debias_version: str
-    verb: Literal["audit", "threshold", "prune", "gda"]
-    verdict: Verdict
+    schema_version: str = Field(default=SCHEMA_VERSION, description="Version of this layout.")
+    debias_version: str = Field(description="Version that wrote the report.")
+    verb: Literal["audit", "threshold", "prune", "gda"] = Field(description="What was asked.")
+    verdict: Verdict = Field(description="Whether |bias| < eps on the verdict rows; no-bound where none was asked.")
     exit_code: int = Field(description="0 bound met (or none asked), 1 not met.")
     statement: str = Field(description="The verdict as one sentence: figure, bound, rows.")
-    metric: Literal["statistical-parity", "equal-opportunity"]
-    metric_formula: str
-    attribute: str
-    groups: list[str]
-    privileged: str | None
-    favorable: Literal["positive", "negative"]
-    positive_label: str
-    eps: float | None
-    margin: float | None
-    min_performance: float | None
+    metric: Literal["statistical-parity", "equal-opportunity"] = Field(description="What the bias is a difference of.")
+    metric_formula: str = Field(description="The metric as a formula.")
+    attribute: str = Field(description="Column of the protected attribute.")
+    groups: list[str] = Field(description="Values of the attribute.")
+    privileged: str | None = Field(description="The privileged group; None where more than two groups have none.")
+    favorable: Literal["positive", "negative"] = Field(description="Which decision is the favourable one.")
+    positive_label: str = Field(description="The label value that a high score predicts.")
+    eps: float | None = Field(description="The bound that was asked; None in an audit without one.")
+    margin: float | None = Field(description="Selection asks for |bias| < eps - margin.")
+    min_performance: float | None = Field(description="Least balanced accuracy of a candidate.")
     threshold: float = Field(description="Where the deployed system cuts the score.")
-    decision: Literal["score", "argmax"]
+    decision: Literal["score", "argmax"] = Field(description="How the deployed system decides.")
     decision_disagreements: int | None = Field(default=None, description="Rows where argmax and score disagree.")
     optimistic: bool = Field(description="The verdict rows took part in selection.")
     uses_attribute: bool = Field(description="The model needs the protected attribute at prediction.")
-    rows: Rows
-    model: ModelInfo
+    rows: Rows = Field(description="Which rows took part in what.")
+    model: ModelInfo = Field(description="The file that came in.")
     output: ModelInfo | None = Field(default=None, description="The file written, or None.")
     data: dict[str, TableInfo] = Field(description="data, train, test.")
     before: Figures = Field(description="The network as deployed, at --threshold.")
     best_threshold: Figures | None = Field(
-        default=None, description="The unchanged network at the threshold of best balanced accuracy on the selection rows."
+        default=None,
+        description="The unchanged network at the threshold of best balanced accuracy on the selection rows.",
     )
     threshold_only: Figures | None = Field(
         default=None, description="The unchanged network at its best feasible common threshold."
     )
     after: Figures | None = Field(default=None, description="The written file, counted after reading it back.")
-    selection: SelectionFigures | None = None
-    change: Change | None = None
-    trajectory: list[TrajectoryStep] = Field(default_factory=list)
-    notes: list[str] = Field(default_factory=list)
+    selection: SelectionFigures | None = Field(default=None, description="The figures on the rows that chose.")
+    change: Change | None = Field(default=None, description="What was changed; None for an audit.")
+    trajectory: list[TrajectoryStep] = Field(
+        default_factory=list, description="Every candidate on the selection rows (the paper's Figure 1)."
+    )
+    notes: list[str] = Field(default_factory=list, description="What a reader should know.")
     trusted: bool = Field(default=False, description="--trust was given: the pre-flight was overridden.")
-    seed: int
-    device: str = "cpu"
-    versions: dict[str, str]
+    seed: int = Field(description="Seed of every random choice.")
+    device: str = Field(default="cpu", description="Where tensors were worked on.")
+    versions: dict[str, str] = Field(description="Python and the libraries that took part.")
     command: str | None = Field(default=None, description="Command that repeats the run.")

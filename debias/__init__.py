@@ -1,0 +1,82 @@
+"""Repair a trained PyTorch network that misses a fairness bound, and show what was done.
+
+Every verb of the command line is a function of the same name and returns the same report value::
+
+    import debias
+
+    report = debias.prune("model.pt", "rows.csv", attr="sex", eps=0.05, out="model.prune.pt")
+    report.verdict, report.after.bias
+
+Nothing heavy is imported before a name is used.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from debias.errors import ContractError, DataError, DebiasError, ModelError, UsageError, WriteError
+    from debias.report.inspection import Inspection
+    from debias.report.model import Report
+    from debias.run import audit, contract, gda, inspect, prune, threshold
+
+    __version__: str
+
+__all__ = [
+    "ContractError",
+    "DataError",
+    "DebiasError",
+    "Inspection",
+    "ModelError",
+    "Report",
+    "UsageError",
+    "WriteError",
+    "__version__",
+    "audit",
+    "contract",
+    "gda",
+    "inspect",
+    "prune",
+    "threshold",
+]
+
+_HOME = {
+    **dict.fromkeys(("audit", "contract", "gda", "inspect", "prune", "threshold"), "debias.run"),
+    **dict.fromkeys(
+        ("ContractError", "DataError", "DebiasError", "ModelError", "UsageError", "WriteError"), "debias.errors"
+    ),
+    "Inspection": "debias.report.inspection",
+    "Report": "debias.report.model",
+}
+
+
+class _Package(ModuleType):
+    """The package itself; importing the module ``debias.contract`` must not hide the verb of that name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _HOME and isinstance(value, ModuleType):
+            return
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version("debias")
+        except PackageNotFoundError:
+            return "0+unknown"
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'debias' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

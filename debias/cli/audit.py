@@ -1,0 +1,49 @@
+"""`debias audit`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import typer
+
+from debias.cli import arguments
+from debias.cli.options import AuditOptions, MeasureOptions, verb
+from debias.cli.output import check_files, show, write_reports
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to `app`."""
+
+    @verb(app, "audit", AuditOptions)
+    def audit(options: AuditOptions) -> int:
+        """Measure performance and bias per group; the exit code says whether the bound holds."""
+        reports = options.report or []
+        check_files(reports, (options.model, options.data, options.contract), None, options.force)
+        report = import_module("debias.run").audit(options.model, options.data, eps=options.eps, **measured(options))
+        write_reports(report, reports, options.force)
+        show(report, json=options.json, quiet=options.quiet)
+        return int(report.exit_code)
+
+
+def measured(options: MeasureOptions) -> dict[str, object]:
+    """Return the arguments that `audit` and every repair share."""
+    return {
+        "attr": options.attr,
+        "label": options.label,
+        "positive": options.positive,
+        "favorable": options.favorable.value if options.favorable else None,
+        "privileged": options.privileged,
+        "metric": options.metric.value,
+        "threshold": options.threshold,
+        "decision": options.decision.value if options.decision else None,
+        "features": arguments.columns(options.features),
+        "ignore": arguments.columns(options.ignore) or (),
+        "weight": options.weight,
+        "missing_attr": options.missing_attr.value,
+        "bins": arguments.edges(options.bins),
+        "output_kind": options.output_kind.value if options.output_kind else None,
+        "contract": options.contract,
+        "device": options.device,
+        "trust": options.trust,
+        "seed": options.seed,
+    }

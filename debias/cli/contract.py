@@ -1,0 +1,131 @@
+"""`debias contract`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from debias.cli import arguments
+from debias.cli.guard import say
+from debias.cli.options import DATA, MODEL, OUTPUT, ColumnOptions, Decision, OutputKind, verb
+from debias.cli.output import check_files, show_json
+from debias.report.text import visible
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContractOptions(ColumnOptions):
+    """What a contract states, and where it goes."""
+
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="TorchScript .pt or torch.export .pt2 file.")]
+    role: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=ROLE",
+            help="Role of an input of the network: features, cluster or group. Repeatable. Default: a single input "
+            "is features.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None
+    output_kind: Annotated[
+        OutputKind | None,
+        typer.Option(help="What the network returns. Default: found out when it is used.", rich_help_panel=MODEL),
+    ] = None
+    decision: Annotated[
+        Decision | None,
+        typer.Option(help="How the deployed system decides for a two-class output.", rich_help_panel=MODEL),
+    ] = None
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="T", help="Where the deployed system cuts the score. Default: 0.5.", rich_help_panel=MODEL
+        ),
+    ] = None
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust",
+            help="Load a file that the checks before loading refuse. It may run any code.",
+            rich_help_panel=MODEL,
+        ),
+    ] = False
+    missing: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=RULE",
+            help="What a missing value of a feature becomes: error, mean, zero or category. Repeatable. "
+            "Default: error.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column of persons or clusters.", rich_help_panel=DATA),
+    ] = None
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Contract file. Default: MODEL.debias.json, unless --embed is given.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    embed: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a copy of the model that carries the contract.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.", rich_help_panel=OUTPUT)] = False
+    json: Annotated[
+        bool, typer.Option("--json", help="The contract as JSON on stdout too.", rich_help_panel=OUTPUT)
+    ] = False
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to `app`."""
+
+    @verb(app, "contract", ContractOptions)
+    def contract(options: ContractOptions) -> int:
+        """Write down once what a table and a network mean to each other.
+
+        Names the roles of the inputs, the feature columns in order and their encoding, label and attribute.
+        """
+        out = options.out
+        if out is None and options.embed is None:
+            out = options.model.with_name(options.model.name + ".debias.json")
+        targets = [path for path in (out, options.embed) if path is not None]
+        for path in targets:
+            check_files((), (options.model, options.data), path, options.force)
+        written = import_module("debias.run").contract(
+            options.model,
+            options.data,
+            attr=options.attr,
+            label=options.label,
+            positive=options.positive,
+            favorable=options.favorable.value if options.favorable else None,
+            privileged=options.privileged,
+            features=arguments.columns(options.features),
+            ignore=arguments.columns(options.ignore) or (),
+            bins=arguments.edges(options.bins),
+            roles=arguments.pairs(options.role, "--role", "NAME=ROLE"),
+            missing=arguments.pairs(options.missing, "--missing", "NAME=RULE"),
+            cluster=options.cluster,
+            output_kind=options.output_kind.value if options.output_kind else None,
+            decision=options.decision.value if options.decision else None,
+            threshold=options.threshold,
+            out=out,
+            embed=options.embed,
+            force=options.force,
+            trust=options.trust,
+        )
+        if options.json:
+            show_json(written)
+        for path in targets:
+            say(f"written: {visible(str(path))}\n")
+        return 0

@@ -1,0 +1,61 @@
+"""The `debias` command. Nothing heavy is imported before a verb needs it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from debias.cli import audit, contract, gda, inspect, prune, threshold
+from debias.cli.guard import INTERRUPTED, guarded
+
+EPILOG = "Exit codes: 0 bound met or none asked, 1 not met, 2 usage, data or model error, 130 interrupted."
+
+app = typer.Typer(
+    name="debias",
+    help="Repair a trained PyTorch network that misses a fairness bound, and show what was done.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import debias
+
+        sys.stdout.write(f"debias {debias.__version__}\n")
+        raise typer.Exit(0)
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+for verb_module in (inspect, audit, threshold, prune, gda, contract):
+    verb_module.register(app)
+
+
+def main() -> int:
+    """Run the command line and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal without, say, the minus sign shows its escape instead of ending the run.
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+    return guarded(_run)
+
+
+def _run() -> int:
+    try:
+        app(prog_name="debias")
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else INTERRUPTED if leave.code else 0
+    return 0

@@ -1,0 +1,367 @@
+"""Options of all verbs, once: a verb's options are a dataclass, its command line follows from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import typer
+
+from debias.cli.guard import guarded
+
+MODEL, DATA, CONSTRAINT, SEARCH, OUTPUT = "Model", "Data", "Constraint", "Search", "Output"
+
+
+class Metric(StrEnum):
+    """Names and aliases of the metrics."""
+
+    STATISTICAL_PARITY = "statistical-parity"
+    SPD = "spd"
+    EQUAL_OPPORTUNITY = "equal-opportunity"
+    EOD = "eod"
+
+
+class Side(StrEnum):
+    """Which decision is the favourable one."""
+
+    POSITIVE = "positive"
+    NEGATIVE = "negative"
+
+
+class Decision(StrEnum):
+    """How the deployed system decides for a two-class output."""
+
+    SCORE = "score"
+    ARGMAX = "argmax"
+
+
+class OutputKind(StrEnum):
+    """What the network returns."""
+
+    PROBABILITY = "probability"
+    LOGIT = "logit"
+    SOFTMAX = "softmax"
+    LOGITS2 = "logits2"
+
+
+class MissingAttribute(StrEnum):
+    """What becomes of rows without the attribute."""
+
+    ERROR = "error"
+    DROP = "drop"
+    GROUP = "group"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """The model file and how to read it."""
+
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="TorchScript .pt or torch.export .pt2 file.")]
+    contract: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Contract of the model. Default: the one in the file, else MODEL.debias.json beside it.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust",
+            help="Load a file that the checks before loading refuse. It may run any code. The report says so.",
+            rich_help_panel=MODEL,
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnOptions:
+    """The table and what its columns mean."""
+
+    data: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="Table: CSV (also .gz, .zst), Parquet or Arrow IPC.",
+            rich_help_panel=DATA,
+        ),
+    ]
+    attr: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Column of the protected attribute.", rich_help_panel=DATA)
+    ]
+    label: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of the label. Default: from the contract, else the only column named label, y or target.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    positive: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VALUE",
+            help="Label value that a high score predicts. Required unless labels are 0/1, -1/1 or true/false.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    favorable: Annotated[
+        Side | None,
+        typer.Option(
+            help="Which decision is favourable for a person; rates refer to it. "
+            "Default: from the contract, else positive.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    privileged: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VALUE",
+            help="Privileged group. Default: from the contract; the largest of numeric values; else the group with "
+            "the higher rate of favourable labels. The report says which.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMNS",
+            help="Feature columns in the order of the network, with commas, quoted as in CSV where a name has one. "
+            "Repeatable. Default: from the contract, else by count.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMNS",
+            help="Columns that are no features, written as for --features. Repeatable.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    bins: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EDGES",
+            help="Edges that cut a numeric attribute into groups, with commas: 25,40,60.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureOptions(ColumnOptions, ModelOptions):
+    """What an audit and every repair ask for, but for the bound."""
+
+    output_kind: Annotated[
+        OutputKind | None,
+        typer.Option(
+            help="What the network returns. Default: from the contract, else found out from graph and values.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None
+    decision: Annotated[
+        Decision | None,
+        typer.Option(
+            help="How the deployed system decides for a two-class output; argmax implies a threshold of 0.5. "
+            "Default: from the contract, else score.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="T",
+            help="Where the deployed system cuts the score: a score above it is positive. "
+            "Default: from the contract, else 0.5.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None
+    device: Annotated[
+        str, typer.Option(metavar="DEVICE", help="Where to compute, as torch names it.", rich_help_panel=MODEL)
+    ] = "cpu"
+    weight: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of row weights.", rich_help_panel=DATA)
+    ] = None
+    missing_attr: Annotated[
+        MissingAttribute,
+        typer.Option(
+            help="Rows without the attribute: refuse the table, drop them, or take them as a group. "
+            "The report counts them.",
+            rich_help_panel=DATA,
+        ),
+    ] = MissingAttribute.ERROR
+    metric: Annotated[
+        Metric,
+        typer.Option(
+            help="Difference of selection rates (statistical-parity, spd) or of true positive rates "
+            "(equal-opportunity, eod).",
+            rich_help_panel=CONSTRAINT,
+        ),
+    ] = Metric.STATISTICAL_PARITY
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of every random choice.", rich_help_panel=SEARCH)] = 0
+    report: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the report to FILE; .json or .md by its ending. Repeatable.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.", rich_help_panel=OUTPUT)] = False
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="One JSON document on stdout, all else on stderr.", rich_help_panel=OUTPUT),
+    ] = False
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Only the line with the verdict.", rich_help_panel=OUTPUT)
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditOptions(MeasureOptions):
+    """An audit: the bound may be left out."""
+
+    eps: Annotated[
+        float | None,
+        typer.Option(
+            metavar="BOUND",
+            help="The bound: absolute bias must be below it. Default: no bound is asked, the exit code is 0.",
+            rich_help_panel=CONSTRAINT,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepairOptions(MeasureOptions):
+    """What every repairing verb asks for."""
+
+    eps: Annotated[
+        float,
+        typer.Option(
+            metavar="BOUND",
+            help="The bound: absolute bias must be below it.",
+            rich_help_panel=CONSTRAINT,
+        ),
+    ]
+    margin: Annotated[
+        float,
+        typer.Option(
+            metavar="GAMMA",
+            help="Selection asks for absolute bias below BOUND - GAMMA, so that the bound holds on other rows too.",
+            rich_help_panel=CONSTRAINT,
+        ),
+    ] = 0.01
+    min_performance: Annotated[
+        float,
+        typer.Option(metavar="BA", help="Least balanced accuracy of a candidate.", rich_help_panel=CONSTRAINT),
+    ] = 0.55
+    train: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Rows for influences and gradients. Default: the selection rows of --data.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    test: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Rows for the verdict. Default: a part of --data, set aside before anything looks at it.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    holdout: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            help="Share of --data to set aside for the verdict, stratified by attribute and label. "
+            "0 sets nothing aside: figures are then optimistic.",
+            rich_help_panel=DATA,
+        ),
+    ] = 0.3
+    split_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Persons or clusters: rows of one stay together in the split.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    keep_scores: Annotated[
+        bool,
+        typer.Option(
+            "--keep-scores",
+            help="Leave the scores as they come and only record the threshold, instead of folding it into the "
+            "last bias.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False
+    keep_best: Annotated[
+        bool,
+        typer.Option(
+            "--keep-best",
+            help="Write the closest candidate even where the bound is not met.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Repaired model. Default: beside MODEL, the verb in its name, as in model.prune.pt.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+
+
+Options = TypeVar("Options")
+
+
+def verb(app: typer.Typer, name: str, options: type[Options]) -> Callable[[Callable[[Options], int]], None]:
+    """Make a function of an options value into the command `name` of `app`.
+
+    Parameters
+    ----------
+    app : Typer
+        The command line.
+    name : str
+        The verb.
+    options : dataclass
+        Fields with typer annotations.
+
+    Returns
+    -------
+    callable
+        Decorator for a function that takes the options and returns the exit code. Its docstring is the help.
+    """
+
+    def register(function: Callable[[Options], int]) -> None:
+        def command(**values: Any) -> None:
+            raise typer.Exit(guarded(functools.partial(function, options(**values))))
+
+        hints = get_type_hints(options, include_extras=True)
+        fields = dataclasses.fields(options)  # type: ignore[arg-type]
+        parameters = [
+            inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
+                annotation=hints[field.name],
+            )
+            for field in sorted(fields, key=lambda field: field.name != "model")
+        ]
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {field.name: hints[field.name] for field in fields}
+        command.__doc__ = function.__doc__
+        app.command(name, no_args_is_help=True)(command)
+
+    return register

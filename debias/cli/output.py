@@ -1,0 +1,115 @@
+"""What a verb prints and writes after its work, and the checks of it before."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from debias.cli.guard import say, silence
+from debias.errors import Problem, UsageError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from debias.report.inspection import Inspection
+    from debias.report.model import Report
+
+
+def check_files(reports: Iterable[Path], inputs: Iterable[Path | None], out: Path | None, force: bool) -> None:
+    """Refuse, before any work, files that could not or must not be written.
+
+    Parameters
+    ----------
+    reports : iterable of Path
+        Report files asked for.
+    inputs : iterable of Path or None
+        Files that are read, and never touched.
+    out : Path or None
+        The model to write.
+    force : bool
+        Files that exist may be overwritten.
+
+    Raises
+    ------
+    UsageError
+        With every problem of every file.
+    """
+    from debias.report.writers import unknown_ending
+
+    problems = []
+    kept = {path.resolve(): path for path in inputs if path is not None}
+    taken: dict[Path, str] = {}
+    files = [("--report", path) for path in reports]
+    if out is not None:
+        files.append(("--out", out))
+    for flag, path in files:
+        where = f"{flag} {path}"
+        ending = unknown_ending(path) if flag == "--report" else None
+        if ending is not None:
+            problems.append(ending)
+        resolved = path.resolve()
+        if resolved in kept:
+            problems.append(Problem("is an input of this run, which is never overwritten", where, "Name another file."))
+        elif path.is_dir():
+            problems.append(Problem("is a folder", where, "Name a file."))
+        elif not path.parent.is_dir():
+            problems.append(Problem(f"the folder {path.parent} does not exist", where, "Make it first."))
+        elif path.exists() and not force:
+            problems.append(Problem("exists already", where, "Add --force to overwrite it, or name another file."))
+        if resolved in taken:
+            problems.append(Problem(f"is written by {taken[resolved]} too", where, "Name another file."))
+        taken[resolved] = flag
+    if problems:
+        raise UsageError(problems)
+
+
+def write_reports(report: Report, paths: Iterable[Path], force: bool) -> None:
+    """Write each report file in the format of its ending, whole or not at all."""
+    from debias.files import write_atomic
+    from debias.report.writers import render
+
+    for path in paths:
+        write_atomic(path, render(report, path), force=force)
+
+
+def show(value: Report | Inspection, *, json: bool, quiet: bool) -> None:
+    """Print a report: for people on stdout, or as JSON there and for people on stderr."""
+    if json:
+        show_json(value)
+    stream = sys.stderr if json else sys.stdout
+    from debias.report.terminal import print_report, verdict_line
+
+    if quiet:
+        _write(stream, verdict_line(value) + "\n")
+        return
+    from rich.console import Console
+
+    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        # A file or a log has no width; 80 columns would fold what need not be folded.
+        console.width = max(console.width, 100)
+    with console.capture() as captured:
+        print_report(value, console)
+    _write(stream, captured.get())
+
+
+def show_json(value: BaseModel) -> None:
+    """Print one JSON document on stdout."""
+    from debias.report.as_json import to_json
+
+    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
+    _write(sys.stdout, to_json(value, ascii_only=encoding != "utf8"))
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write all of `text`; a reader who leaves early does not change the verdict."""
+    if stream is sys.stderr:
+        say(text)
+        return
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        silence(1)

@@ -1,0 +1,62 @@
+"""`debias prune`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from debias.cli.options import SEARCH, RepairOptions, verb
+from debias.cli.repair import repair
+
+
+class Influence(StrEnum):
+    """Where a unit's influence on the bias is taken."""
+
+    ACTIVATION = "activation"
+    PREACTIVATION = "preactivation"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruneOptions(RepairOptions):
+    """A repair with the settings of Algorithm 1."""
+
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            metavar="B",
+            help="Number of pruning steps; each prunes the same share of units. Default: one unit a step.",
+            rich_help_panel=SEARCH,
+            min=1,
+        ),
+    ] = None
+    outgoing: Annotated[
+        bool,
+        typer.Option(
+            "--outgoing/--incoming",
+            help="Which weights of a unit become zero: outgoing (Algorithm 1) or incoming (published code; a unit "
+            "before a BatchNorm then still sends a constant on).",
+            rich_help_panel=SEARCH,
+        ),
+    ] = True
+    influence: Annotated[
+        Influence,
+        typer.Option(help="Where a unit's influence on the bias is taken.", rich_help_panel=SEARCH),
+    ] = Influence.ACTIVATION
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to `app`."""
+
+    @verb(app, "prune", PruneOptions)
+    def prune(options: PruneOptions) -> int:
+        """Prune the units with the largest influence on the bias (Algorithm 1)."""
+        return repair(
+            "prune",
+            options,
+            steps=options.steps,
+            outgoing=options.outgoing,
+            influence=options.influence.value,
+        )

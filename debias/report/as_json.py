@@ -1,0 +1,56 @@
+"""Reports as JSON, and the JSON Schema of both report values.
+
+``python -m debias.report.as_json`` writes the schema files anew after a change of the models.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from debias.report.inspection import INSPECTION_VERSION, Inspection
+from debias.report.model import SCHEMA_VERSION, Report
+
+SCHEMA_FILES: dict[str, tuple[type[BaseModel], str]] = {
+    "report.schema.json": (Report, f"urn:debias:report:{SCHEMA_VERSION}"),
+    "inspection.schema.json": (Inspection, f"urn:debias:inspection:{INSPECTION_VERSION}"),
+}
+
+
+def to_json(value: BaseModel, ascii_only: bool = False) -> str:
+    """Return one JSON document with a final line feed; numbers that are not finite become null.
+
+    Parameters
+    ----------
+    value : Report, Inspection or Contract
+        What to write.
+    ascii_only : bool
+        Escape everything outside ASCII, for a stream of another encoding.
+    """
+    text = value.model_dump_json(indent=2)
+    if ascii_only and not text.isascii():
+        text = json.dumps(json.loads(text), indent=2)
+    return text + "\n"
+
+
+def schema(name: str) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of one of `SCHEMA_FILES`."""
+    model, identity = SCHEMA_FILES[name]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": identity,
+        **model.model_json_schema(mode="serialization"),
+    }
+
+
+def schema_text(name: str) -> str:
+    """Return the text of the schema file `name`."""
+    return json.dumps(schema(name), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    for file_name in SCHEMA_FILES:
+        Path(__file__).with_name(file_name).write_text(schema_text(file_name), encoding="utf-8")

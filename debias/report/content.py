@@ -1,0 +1,215 @@
+"""What a human report says, in order and without a format: the terminal and Markdown writers lay it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from debias.report.model import Figures, Report
+from debias.report.text import count, ranges, rate, signed, size
+
+HEADLINES = {"pass": "PASS", "fail": "FAIL", "no-bound": "NO BOUND"}
+CHOSEN_BY = {
+    "test": "rows of --test",
+    "holdout": "rows of --data, set aside before anything looked at them",
+    "selection": "rows of --data, the same that chose the candidate",
+    "data": "rows of --data",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text; the first `labels` columns are words, the others numbers."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    labels: int = 1
+    grouped: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with sentences, then a table, then a list; each may be missing."""
+
+    title: str
+    sentences: tuple[str, ...] = ()
+    table: Table | None = None
+    items: tuple[str, ...] = ()
+    code: str | None = None
+
+
+@dataclass(frozen=True)
+class Document:
+    """A whole human report: the verdict first."""
+
+    title: str
+    headline: str
+    statement: str
+    warnings: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = field(default=())
+
+
+def document(report: Report) -> Document:
+    """Return what a human report of a run says."""
+    return Document(
+        title=f"debias {report.verb}",
+        headline=HEADLINES[report.verdict],
+        statement=report.statement,
+        warnings=tuple(_warnings(report)),
+        sections=tuple(
+            section
+            for section in (_bias(report), _overall(report), _groups(report), _change(report), _rows(report))
+            if section is not None
+        )
+        + tuple(_closing(report)),
+    )
+
+
+def _stages(report: Report, every: bool = False) -> list[tuple[str, Figures]]:
+    """Networks to show, in reading order; the best threshold only where `every` asks for it."""
+    before = "as deployed" if report.verb == "audit" else "before"
+    after = "after" if report.output is not None else "candidate"
+    named = [
+        (before, report.before),
+        ("best threshold", report.best_threshold if every else None),
+        ("threshold only", report.threshold_only if report.verb != "threshold" or report.after is None else None),
+        (after, report.after),
+    ]
+    return [(name, figures) for name, figures in named if figures is not None]
+
+
+def _warnings(report: Report) -> Iterator[str]:
+    if report.optimistic:
+        if report.rows.verdict_from == "test":
+            yield "Optimistic: every row of --test also occurs in --data, so the verdict rows took part in selection."
+        else:
+            yield "Optimistic: the verdict rows also chose the candidate; use --test or a --holdout above 0."
+    elif report.rows.overlap:
+        yield f"{count(report.rows.overlap)} of the {count(report.rows.verdict)} rows of --test also occur in --data."
+    if report.trusted:
+        yield "--trust was given: the checks before loading were overridden."
+    if report.uses_attribute:
+        yield "The repaired model needs the protected attribute at prediction."
+
+
+def _bias(report: Report) -> Section:
+    favorable = report.positive_label if report.favorable == "positive" else f"not {report.positive_label}"
+    sentences = [f"{report.metric}: {report.metric_formula}; + is the favourable decision (label {favorable})."]
+    if report.privileged is not None:
+        others = [name for name in report.groups if name != report.privileged]
+        sentences.append(f"Attribute {report.attribute}: {report.privileged} is privileged over {', '.join(others)}.")
+    else:
+        sentences.append(f"Attribute {report.attribute}: {', '.join(report.groups)}; no group is privileged.")
+    items = tuple(f"{name}: {figures.sentence}" for name, figures in _stages(report))
+    return Section("Bias", tuple(sentences), items=items)
+
+
+def _overall(report: Report) -> Section:
+    rows = tuple(
+        (
+            name,
+            rate(figures.balanced_accuracy),
+            rate(figures.accuracy),
+            signed(figures.bias),
+            rate(figures.auroc),
+            rate(figures.brier),
+            f"{figures.threshold:.6g}",
+            rate(figures.objective),
+        )
+        for name, figures in _stages(report, every=True)
+    )
+    columns = ("network", "bal. acc.", "acc.", "bias", "AUROC", "Brier", "threshold", "objective")
+    sentences: tuple[str, ...] = ()
+    spread = {name: f.mean_pairwise for name, f in _stages(report) if f.mean_pairwise is not None}
+    if len(report.groups) > 2 and spread:
+        told = ", ".join(f"{name} {value:.4f}" for name, value in spread.items())
+        sentences = (f"Mean pairwise difference: {told}.",)
+    return Section(f"Figures on {count(report.before.n)} rows", sentences, Table(columns, rows))
+
+
+def _groups(report: Report) -> Section:
+    stages = _stages(report)
+    weighted = any(abs(group.weight - group.n) > 1e-9 for group in report.before.groups)
+    columns = ("group", "network", "n", "selected", "sel. rate", "TPR", "FPR", "bal. acc.")
+    rows = []
+    undefined = []
+    for index, group in enumerate(report.before.groups):
+        name = f"{group.name} (privileged)" if group.privileged else group.name
+        for stage, figures in stages:
+            one = figures.groups[index]
+            cells = (one.selection_rate, one.tpr, one.fpr, one.balanced_accuracy)
+            rows.append((name, stage, count(one.n), count(one.selected), *map(rate, cells)))
+        if group.tpr is None:
+            undefined.append(group.name)
+    sentences = []
+    if weighted:
+        sentences.append("n and selected count rows; rates are weighted.")
+    if undefined:
+        sentences.append(f"– is undefined: no rows with a favourable label in {', '.join(undefined)}.")
+    return Section("Groups", tuple(sentences), Table(columns, tuple(rows), labels=2, grouped=len(stages) > 1))
+
+
+def _change(report: Report) -> Section | None:
+    change = report.change
+    if change is None:
+        return None
+    sentences = [change.summary]
+    if change.method != "threshold":
+        sentences.append(f"Step {count(change.chosen_step)} of {count(change.steps)} was chosen.")
+    if not change.feasible:
+        sentences.append("No candidate met the bound less the margin on the selection rows; this is the closest.")
+    if change.gain_over_threshold is not None and change.method != "threshold":
+        sentences.append(
+            f"Gain over the unchanged network at its best feasible threshold: {signed(change.gain_over_threshold)} "
+            "constrained objective."
+        )
+    before, after = report.before.brier, report.after.brier if report.after else None
+    if change.folded:
+        sentences.append("The cut is folded into the last bias, which moves the probabilities.")
+    if before is not None and after is not None:
+        sentences.append(f"Brier score {rate(before)} before, {rate(after)} after.")
+    if report.selection is not None and report.selection.after is not None:
+        chosen = report.selection.after
+        sentences.append(
+            f"On the {count(chosen.n)} rows that chose it: balanced accuracy {rate(chosen.balanced_accuracy)}, "
+            f"bias {signed(chosen.bias)} (optimistic by construction)."
+        )
+    items = [f"{path}: {count(len(units))} units pruned ({ranges(units)})" for path, units in change.units.items()]
+    items += [f"{path} left alone: {reason}" for path, reason in change.skipped_layers.items()]
+    return Section("What was changed", tuple(sentences), items=tuple(items))
+
+
+def _rows(report: Report) -> Section:
+    rows = report.rows
+    items = [f"verdict: {count(rows.verdict)} {CHOSEN_BY[rows.verdict_from]}"]
+    if report.verb != "audit":
+        items.append(f"selection: {count(rows.selection)} of --data")
+        if report.verb != "threshold":
+            source = "--train" if "train" in report.data else "the selection rows"
+            items.append(f"influences and gradients: {count(rows.train)} of {source}")
+    for table, missing in rows.missing_attribute.items():
+        if missing:
+            items.append(f"without {report.attribute} in {table}: {count(missing)} ({rows.missing_attribute_policy})")
+    if rows.dropped:
+        items.append(f"left out by the stated policies: {count(rows.dropped)}")
+    if rows.kept_whole:
+        items.append(f"too few rows to split, kept for selection: {', '.join(rows.kept_whole)}")
+    if report.decision_disagreements is not None:
+        items.append(f"rows where argmax and score disagree: {count(report.decision_disagreements)}")
+    return Section("Rows", items=tuple(items))
+
+
+def _closing(report: Report) -> Iterator[Section]:
+    if report.notes:
+        yield Section("Notes", items=tuple(report.notes))
+    items = [f"model: {report.model.path}, {report.model.format}, {size(report.model.size)}", report.model.sha256]
+    for role, table in report.data.items():
+        items.append(f"{role}: {table.path}, {count(table.rows)} rows" + (f", {table.sha256}" if table.sha256 else ""))
+    if report.output is not None:
+        items.append(f"written: {report.output.path}, {size(report.output.size)}, {report.output.sha256}")
+    elif report.verb != "audit":
+        items.append("no model was written")
+    items[0:2] = [f"{items[0]}, {items[1]}"]
+    yield Section("Files", items=tuple(items))
+    if report.command:
+        yield Section("To repeat", code=report.command)

@@ -1,0 +1,77 @@
+"""Reports as GitHub-flavoured Markdown: headings from h3 on, so that one fits into any page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from debias.report import content
+from debias.report.model import Report
+from debias.report.text import visible
+
+_SPECIAL = re.compile(r"([\\`*_\[\]|~$@#])")
+_BLOCK_START = re.compile(r"^(\s*)([-+=]|\d+(?=[.)]))")
+
+
+def inline(text: str) -> str:
+    """Return text of others as it stands: no markup, no HTML, no link, no new line, no table cell."""
+    text = visible(text)
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = _SPECIAL.sub(r"\\\1", text)
+    return text.replace("://", "\\://").replace("www.", "www\\.")
+
+
+def block(text: str) -> str:
+    """Return `inline` text that may stand at the start of a line."""
+    text = inline(text)
+    match = _BLOCK_START.match(text)
+    if match is None:
+        return text
+    at = match.end() if match[2].isdigit() else match.start(2)
+    return f"{text[:at]}\\{text[at:]}"
+
+
+def to_markdown(report: Report) -> str:
+    """Return a run as Markdown with the same content as in the terminal."""
+    return "\n".join(_lines(content.document(report))) + "\n"
+
+
+def _lines(told: content.Document) -> Iterator[str]:
+    yield f"### {inline(told.title)}: {inline(told.headline.lower())}"
+    yield ""
+    yield f"**{inline(told.statement)}**"
+    for warning in told.warnings:
+        yield ""
+        yield f"> {block(warning)}"
+    for section in told.sections:
+        yield ""
+        yield f"#### {inline(section.title)}"
+        for sentence in section.sentences:
+            yield ""
+            yield block(sentence)
+        if section.table is not None:
+            yield ""
+            yield from _table(section.table)
+        if section.items:
+            yield ""
+            yield from (f"- {block(item)}" for item in section.items)
+        if section.code is not None:
+            yield ""
+            yield from _code(visible(section.code))
+
+
+def _table(table: content.Table) -> Iterator[str]:
+    def line(cells: tuple[str, ...]) -> str:
+        return "| " + " | ".join(map(inline, cells)) + " |"
+
+    yield line(table.columns)
+    yield "|" + "|".join("---" if index < table.labels else "---:" for index in range(len(table.columns))) + "|"
+    yield from map(line, table.rows)
+
+
+def _code(text: str) -> Iterator[str]:
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    yield f"{fence}sh"
+    yield text
+    yield fence

@@ -1,0 +1,70 @@
+"""Text of others (column names, group names, paths) made safe to show."""
+
+from __future__ import annotations
+
+# Joiners that some scripts and emoji need; everything else that cannot be printed is shown escaped.
+_HARMLESS = {"\u200c", "\u200d", "\u00a0", "\u3000"}
+
+
+def visible(text: str, keep_newlines: bool = False) -> str:
+    """Return `text` with control, direction and unpaired surrogate characters shown as escapes.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+    keep_newlines : bool
+        Leave line feeds as they are.
+
+    Returns
+    -------
+    str
+        Text that cannot move the cursor, start a new line or turn the reading direction.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char
+        if char.isprintable() or char in _HARMLESS or (keep_newlines and char == "\n")
+        else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )
+
+
+def rate(value: float | None) -> str:
+    """Return a rate with four decimals, or ``–`` where it is undefined."""
+    return "–" if value is None else f"{value:.4f}"
+
+
+def signed(value: float | None) -> str:
+    """Return a difference with its sign and four decimals, or ``–`` where it is undefined."""
+    return "–" if value is None else f"{value:+.4f}".replace("-", "−")
+
+
+def count(value: int) -> str:
+    """Return a number of rows with thousands separated."""
+    return f"{value:,}"
+
+
+def size(value: int) -> str:
+    """Return a number of bytes as a reader says it (powers of 1024)."""
+    amount = float(value)
+    for unit in ("B", "KiB", "MiB"):
+        if amount < 1024:
+            return f"{value:,} B" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} GiB"
+
+
+def ranges(numbers: list[int]) -> str:
+    """Return sorted integers with runs of three or more joined: ``0-3, 7, 9``."""
+    ordered = sorted(set(numbers))
+    parts: list[str] = []
+    start = 0
+    for index, number in enumerate(ordered):
+        if index + 1 < len(ordered) and ordered[index + 1] == number + 1:
+            continue
+        run = ordered[start : index + 1]
+        parts += [f"{run[0]}-{run[-1]}"] if len(run) > 2 else [str(one) for one in run]
+        start = index + 1
+    return ", ".join(parts)
