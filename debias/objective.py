@@ -221,6 +221,9 @@ class Scorer:
         self._y = 1 - y if self._flipped else y
         # Sizes of groups and labels do not depend on the decisions.
         self._sizes = count(np.zeros(len(y), bool), self._y, codes, n_groups, weight)
+        total = self._sizes.total
+        self._everyone = float(total.weight[0])
+        self._positives, self._negatives = float(total.positives[0]), float(total.negatives[0])
         labelled = self._y == 1
         members = [codes == group for group in range(n_groups)]
         if self._metric == "equal-opportunity":
@@ -234,11 +237,10 @@ class Scorer:
     def problems(self, names: tuple[str, ...], where: str) -> list[Problem]:
         """Return every reason why bias or balanced accuracy is undefined on these rows."""
         found = []
-        total, attribute = self._sizes.total, self.objective.constraint.attribute
-        positives, everyone = float(total.positives[0]), float(total.weight[0])
-        if not everyone > 0:
+        attribute = self.objective.constraint.attribute
+        if not self._everyone > 0:
             return [Problem("there are no rows" if not len(self.y) else "all rows weigh nothing", where)]
-        if not 0 < positives < everyone:
+        if not (self._positives > 0 and self._negatives > 0):
             found.append(
                 Problem("all rows have the same label, so balanced accuracy is undefined", where, "Add rows of both.")
             )
@@ -290,26 +292,22 @@ class Scorer:
             resolution = _RESOLUTION_FLOAT32 if logits.dtype == np.float32 else _RESOLUTION_FLOAT64
         cuts, last = candidate_cuts(values, max(resolution, _RESOLUTION_FLOAT64))
         *in_group, true_selected, selected = self._favorable_sums(order, last)
-        sizes = self._group_sizes
         rates = np.empty((self.n_groups, len(cuts)))
-        for rate, part, size in zip(rates, in_group, sizes, strict=True):
+        for rate, part, size in zip(rates, in_group, self._group_sizes, strict=True):
             np.divide(part, size, out=rate)
         if self.n_groups == 2:
             low, high = metrics.two_groups(self.privileged)
             bias = rates[low] - rates[high]
         else:
             bias = rates.min(axis=0) - rates.max(axis=0)
-        total = self._sizes.total
-        positives = total.positives[0]
-        negatives = total.weight[0] - positives
-        true_negatives = negatives - (selected - true_selected)
-        performance = (true_selected / positives + true_negatives / negatives) / 2
+        true_rejected = self._negatives - (selected - true_selected)
+        performance = (true_selected / self._positives + true_rejected / self._negatives) / 2
         return Sweep(cuts, performance, bias, rates, self.objective.bound, self.objective.min_performance)
 
     def _favorable_sums(self, order: IntArray, last: IntArray) -> Sums:
         """Return sums over the rows that get the favourable decision: each group, favourable labels, all rows."""
         below = self._sums.at(order, last)
-        wholes = [*self._group_sizes, self._sizes.total.positives[0], self._sizes.total.weight[0]]
+        wholes = [*self._group_sizes, self._positives, self._everyone]
         if self.weight is None:
             below.append(last + 1)
         if self._flipped:

@@ -139,7 +139,7 @@ class PrefixSums:
         if weight is not None:
             self._weighted = [column * weight for column in columns]
             return
-        self._width = len(columns[0]).bit_length()
+        self._width = max(1, len(columns[0]).bit_length())
         self._per_word = 63 // self._width
         for start in range(0, len(columns), self._per_word):
             word = np.zeros(len(columns[0]), np.int64)

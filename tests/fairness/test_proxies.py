@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from debias.errors import DataError
+from debias.fairness.proxies import proxy, proxy_weights
+
+
+def test_weights_by_hand():
+    codes, y = np.array([0, 0, 1, 1, 1, -1]), np.array([1, 0, 1, 1, 0, 1])
+    assert proxy_weights(codes, y, "statistical-parity", (0, 1)) == pytest.approx(
+        [1 / 2, 1 / 2, -1 / 3, -1 / 3, -1 / 3, 0]
+    )
+    assert proxy_weights(codes, y, "equal-opportunity", (0, 1)) == pytest.approx([1, 0, -1 / 2, -1 / 2, 0, 0])
+    assert proxy_weights(codes, y, "equal-opportunity", (1, 0)) == pytest.approx([-1, 0, 1 / 2, 1 / 2, 0, 0])
+    assert proxy_weights(codes, y, "statistical-parity", (0, 1), np.array([1.0, 3, 2, 1, 1, 9])) == pytest.approx(
+        [1 / 4, 3 / 4, -1 / 2, -1 / 4, -1 / 4, 0]
+    )
+
+
+def test_every_empty_group_is_named():
+    with pytest.raises(DataError) as caught:
+        proxy_weights(np.array([0, 2]), np.array([0, 0]), "equal-opportunity", (0, 1))
+    assert len(caught.value.problems) == 2
+    with pytest.raises(DataError, match="group 1 has no rows"):
+        proxy_weights(np.array([0, 2]), np.array([0, 0]), "statistical-parity", (0, 1))
+
+
+@st.composite
+def scored_rows(draw):
+    n = draw(st.integers(0, 12))
+    y = np.array([0, 1, 0, 1, *draw(st.lists(st.integers(0, 1), min_size=n, max_size=n))])
+    a = np.array([0, 0, 1, 1, *draw(st.lists(st.integers(0, 1), min_size=n, max_size=n))])
+    f = np.array(draw(st.lists(st.floats(0, 1), min_size=n + 4, max_size=n + 4)))
+    return f, y, a
+
+
+def equation_1(f, a):
+    return (f * (1 - a)).sum() / (1 - a).sum() - (f * a).sum() / a.sum()
+
+
+def equation_2(f, y, a):
+    return (f * (1 - a) * y).sum() / ((1 - a) * y).sum() - (f * a * y).sum() / (a * y).sum()
+
+
+@given(scored_rows())
+@settings(max_examples=60, deadline=None)
+def test_proxies_are_equations_1_and_2_and_their_gradient_is_the_weights(rows):
+    f, y, a = rows
+    for metric, expected in [("statistical-parity", equation_1(f, a)), ("equal-opportunity", equation_2(f, y, a))]:
+        weights = torch.from_numpy(proxy_weights(a, y, metric, (0, 1)))
+        scores = torch.from_numpy(f).requires_grad_()
+        value = proxy(scores, weights)
+        assert value.item() == pytest.approx(expected, abs=1e-12)
+        (gradient,) = torch.autograd.grad(value, scores)
+        assert torch.equal(gradient, weights)
+
+
+def test_a_column_of_scores_is_taken_as_rows():
+    weights = torch.tensor([1.0, -1.0])
+    assert proxy(torch.tensor([[0.75], [0.25]]), weights).item() == 0.5
+
+
+@given(scored_rows())
+@settings(max_examples=60, deadline=None)
+def test_lemma_1_the_proxy_is_proportional_to_the_covariance(rows):
+    f, y, a = rows
+    for metric, among in [("statistical-parity", np.ones(len(y), bool)), ("equal-opportunity", y == 1)]:
+        value = proxy_weights(a, y, metric, (0, 1)) @ f
+        share = a[among].mean()
+        covariance = np.cov(a[among], f[among], bias=True)[0, 1]
+        assert -value * share * (1 - share) == pytest.approx(covariance, abs=1e-12)
