@@ -125,7 +125,7 @@ def register(app: typer.Typer) -> None:
             trust=options.trust,
         )
         if options.json:
-            show_json(written)
+            show_json(written.to_json())
         for path in targets:
             say(f"written: {visible(str(path))}\n")
         return 0

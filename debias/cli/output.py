@@ -11,8 +11,6 @@ from debias.cli.guard import say, silence
 from debias.errors import Problem, UsageError
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from debias.report.inspection import Inspection
     from debias.report.model import Report
 
@@ -77,7 +75,9 @@ def write_reports(report: Report, paths: Iterable[Path], force: bool) -> None:
 def show(value: Report | Inspection, *, json: bool, quiet: bool) -> None:
     """Print a report: for people on stdout, or as JSON there and for people on stderr."""
     if json:
-        show_json(value)
+        from debias.report.as_json import to_json
+
+        show_json(to_json(value))
     stream = sys.stderr if json else sys.stdout
     from debias.report.terminal import print_report, verdict_line
 
@@ -95,12 +95,14 @@ def show(value: Report | Inspection, *, json: bool, quiet: bool) -> None:
     _write(stream, captured.get())
 
 
-def show_json(value: BaseModel) -> None:
-    """Print one JSON document on stdout."""
-    from debias.report.as_json import to_json
-
+def show_json(text: str) -> None:
+    """Print one JSON document on stdout, in ASCII where that is not UTF-8."""
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
-    _write(sys.stdout, to_json(value, ascii_only=encoding != "utf8"))
+    if encoding != "utf8" and not text.isascii():
+        from json import dumps, loads
+
+        text = dumps(loads(text), indent=2) + "\n"
+    _write(sys.stdout, text)
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -20,20 +20,9 @@ SCHEMA_FILES: dict[str, tuple[type[BaseModel], str]] = {
 }
 
 
-def to_json(value: BaseModel, ascii_only: bool = False) -> str:
-    """Return one JSON document with a final line feed; numbers that are not finite become null.
-
-    Parameters
-    ----------
-    value : Report, Inspection or Contract
-        What to write.
-    ascii_only : bool
-        Escape everything outside ASCII, for a stream of another encoding.
-    """
-    text = value.model_dump_json(indent=2)
-    if ascii_only and not text.isascii():
-        text = json.dumps(json.loads(text), indent=2)
-    return text + "\n"
+def to_json(value: BaseModel) -> str:
+    """Return one JSON document with a final line feed; numbers that are not finite become null."""
+    return value.model_dump_json(indent=2) + "\n"
 
 
 def schema(name: str) -> dict[str, Any]:

@@ -19,11 +19,14 @@ CHOSEN_BY = {
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text; the first `labels` columns are words, the others numbers."""
+    """Cells as text; `align` has l for a column of words, r for one of numbers.
+
+    In a `grouped` table rows with the same first cell belong together.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    labels: int = 1
+    align: str
     grouped: bool = False
 
 
@@ -118,35 +121,35 @@ def _overall(report: Report) -> Section:
         )
         for name, figures in _stages(report, every=True)
     )
-    columns = ("network", "bal. acc.", "acc.", "bias", "AUROC", "Brier", "threshold", "objective")
+    columns = ("network", "bal.acc", "acc", "bias", "AUROC", "Brier", "threshold", "objective")
     sentences: tuple[str, ...] = ()
     spread = {name: f.mean_pairwise for name, f in _stages(report) if f.mean_pairwise is not None}
     if len(report.groups) > 2 and spread:
         told = ", ".join(f"{name} {value:.4f}" for name, value in spread.items())
         sentences = (f"Mean pairwise difference: {told}.",)
-    return Section(f"Figures on {count(report.before.n)} rows", sentences, Table(columns, rows))
+    return Section(f"Figures on {count(report.before.n)} rows", sentences, Table(columns, rows, "lrrrrrrr"))
 
 
 def _groups(report: Report) -> Section:
     stages = _stages(report)
     weighted = any(abs(group.weight - group.n) > 1e-9 for group in report.before.groups)
-    columns = ("group", "network", "n", "selected", "sel. rate", "TPR", "FPR", "bal. acc.")
+    columns = ("group", "network", "n", "selected", "rate", "TPR", "FPR", "bal.acc")
     rows = []
     undefined = []
     for index, group in enumerate(report.before.groups):
-        name = f"{group.name} (privileged)" if group.privileged else group.name
+        name = f"{group.name}*" if group.privileged else group.name
         for stage, figures in stages:
             one = figures.groups[index]
             cells = (one.selection_rate, one.tpr, one.fpr, one.balanced_accuracy)
             rows.append((name, stage, count(one.n), count(one.selected), *map(rate, cells)))
         if group.tpr is None:
             undefined.append(group.name)
-    sentences = []
+    sentences = ["rate is the selection rate" + ("; * is the privileged group." if report.privileged else ".")]
     if weighted:
         sentences.append("n and selected count rows; rates are weighted.")
     if undefined:
         sentences.append(f"– is undefined: no rows with a favourable label in {', '.join(undefined)}.")
-    return Section("Groups", tuple(sentences), Table(columns, tuple(rows), labels=2, grouped=len(stages) > 1))
+    return Section("Groups", tuple(sentences), Table(columns, tuple(rows), "llrrrrrr", grouped=len(stages) > 1))
 
 
 def _change(report: Report) -> Section | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from debias.report.content import Document, Section, Table
-from debias.report.inspection import Inspection
+from debias.report.inspection import Inspection, LayerInfo
 from debias.report.text import count, size
 
 # Parts of a contract worth a line, in reading order.
@@ -68,7 +68,7 @@ def _file(found: Inspection) -> Iterator[str]:
 
 
 def _layers(found: Inspection) -> Section:
-    columns = ("layer", "units", "activation", "normalisation", "feeds", "outgoing", "incoming")
+    columns = ("layer", "units", "activation", "normalisation", "feeds", "prunable by")
     rows = tuple(
         (
             layer.path,
@@ -76,14 +76,17 @@ def _layers(found: Inspection) -> Section:
             layer.activation or "–",
             layer.normalisation or "–",
             ", ".join(layer.consumers) or "–",
-            "yes" if layer.prunable_outgoing else "no",
-            "yes" if layer.prunable_incoming else "no",
+            _prunable(layer),
         )
         for layer in found.layers
     )
     items = tuple(f"{layer.path}: {reason}" for layer in found.layers for reason in layer.reasons)
-    sentences = ("outgoing, incoming: whether units can be pruned by these weights.",)
-    return Section("Layers", sentences, Table(columns, rows, labels=7), items)
+    return Section("Layers", table=Table(columns, rows, "lrllll"), items=items)
+
+
+def _prunable(layer: LayerInfo) -> str:
+    ways = [name for name, ok in (("outgoing", layer.prunable_outgoing), ("incoming", layer.prunable_incoming)) if ok]
+    return ", ".join(ways) or "nothing"
 
 
 def _methods(found: Inspection) -> Iterator[str]:

@@ -65,7 +65,7 @@ def _table(table: content.Table) -> Iterator[str]:
         return "| " + " | ".join(map(inline, cells)) + " |"
 
     yield line(table.columns)
-    yield "|" + "|".join("---" if index < table.labels else "---:" for index in range(len(table.columns))) + "|"
+    yield "|" + "|".join("---" if side == "l" else "---:" for side in table.align) + "|"
     yield from map(line, table.rows)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from debias.report.inspection import Inspection
     from debias.report.model import Report
 
+INDENT = 2
+GAP = 2
+WORDS = 10
 STYLES = {"PASS": "bold green", "FAIL": "bold red", "NO BOUND": "bold", "USABLE": "bold green", "REFUSED": "bold red"}
 
 
@@ -28,8 +32,10 @@ def verdict_line(value: Report | Inspection) -> str:
 
 
 def print_report(value: Report | Inspection, console: Console) -> None:
-    """Print a run or an inspection; readable from 60 columns on."""
-    console.print(_layout(_document(value)), soft_wrap=False)
+    """Print a run or an inspection; tables that do not fit the width become lists."""
+    for part in _parts(_document(value), console.width):
+        # A command to copy stays one line, whatever the width.
+        console.print(part, soft_wrap=isinstance(part, _Code))
 
 
 def _document(value: Report | Inspection) -> content.Document:
@@ -39,47 +45,65 @@ def _document(value: Report | Inspection) -> content.Document:
     return inspection_document(value) if isinstance(value, Inspection) else content.document(value)
 
 
-def _layout(told: content.Document) -> Group:
-    return Group(*_parts(told))
+class _Code(Text):
+    """A line that is not to be broken."""
 
 
-def _parts(told: content.Document) -> Iterator[RenderableType]:
+def _parts(told: content.Document, width: int) -> Iterator[RenderableType]:
     yield Text.assemble((told.headline, STYLES.get(told.headline, "bold")), "  ", visible(told.statement))
     for warning in told.warnings:
         yield Text(visible(warning), style="yellow")
     for section in told.sections:
         yield Text("\n" + visible(section.title), style="bold")
         for sentence in section.sentences:
-            yield Padding(Text(visible(sentence)), (0, 0, 0, 2))
+            yield Padding(Text(visible(sentence)), (0, 0, 0, 2), expand=False)
         if section.table is not None:
-            yield _grid(section.table)
+            yield _grid(section.table, width - INDENT) or _items(_rows_as_text(section.table))
         if section.items:
             yield _items(section.items)
         if section.code is not None:
-            # Not wrapped by us: a copied command must stay one line.
-            yield Text("  " + visible(section.code), no_wrap=True, overflow="ignore")
+            yield _Code("  " + visible(section.code))
 
 
-def _grid(table: content.Table) -> Grid:
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="dim", show_edge=False)
-    for index, column in enumerate(table.columns):
-        words = index < table.labels
-        grid.add_column(
-            Text(column), justify="left" if words else "right", overflow="fold", no_wrap=not words or index > 0
-        )
+def _grid(table: content.Table, width: int) -> RenderableType | None:
+    """Return the table, or None where even its narrowest form is wider than `width`."""
+    cells = [tuple(map(visible, row)) for row in (table.columns, *table.rows)]
+    longest = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    least = [
+        max(cell_len(name), min(size, WORDS)) if side == "l" else size
+        for name, size, side in zip(table.columns, longest, table.align, strict=True)
+    ]
+    if sum(least) + GAP * (len(least) - 1) > width:
+        return None
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP - 1, 0, 0), show_edge=False, header_style="dim")
+    for name, size, side in zip(table.columns, least, table.align, strict=True):
+        if side == "l":
+            grid.add_column(name, min_width=size, overflow="fold")
+        else:
+            grid.add_column(name, justify="right", no_wrap=True, min_width=size)
     previous = None
-    for row in table.rows:
-        if table.grouped and previous is not None and row[0] != previous:
+    for row in cells[1:]:
+        same = table.grouped and row[0] == previous
+        if table.grouped and previous is not None and not same:
             grid.add_section()
-        first = "" if table.grouped and row[0] == previous else row[0]
         previous = row[0]
-        grid.add_row(*(Text(visible(cell)) for cell in (first, *row[1:])))
-    return grid
+        grid.add_row(*(Text(cell) for cell in ("" if same else row[0], *row[1:])))
+    return Padding(grid, (0, 0, 0, INDENT), expand=False)
+
+
+def _rows_as_text(table: content.Table) -> tuple[str, ...]:
+    labels = 2 if table.align.startswith("ll") else 1
+    return tuple(
+        ", ".join(row[:labels])
+        + ": "
+        + ", ".join(f"{name} {cell}" for name, cell in list(zip(table.columns, row, strict=True))[labels:])
+        for row in table.rows
+    )
 
 
 def _items(items: tuple[str, ...]) -> Grid:
-    grid = Grid.grid(padding=(0, 1))
-    grid.add_column(width=3, justify="right")
+    grid = Grid.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=INDENT + 1, justify="right")
     grid.add_column(overflow="fold")
     for item in items:
         grid.add_row("•", Text(visible(item)))
