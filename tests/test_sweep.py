@@ -213,6 +213,13 @@ def test_neighbours_closer_than_the_resolution_are_not_chosen(scale):
     assert len(scorer(y, codes).sweep(logits.astype(np.float64))) == 14
 
 
+def test_the_resolution_does_not_shrink_near_zero():
+    # The last bias is the sum that must tell two scores apart, and it does not shrink with them.
+    logits = np.array([0, 1, 2, 0, 1, 2], np.float32) * np.float32(1e-6)
+    assert len(scorer(Y, CODES).sweep(logits)) == 0
+    assert len(scorer(Y, CODES).sweep(logits * 10)) == 2
+
+
 @given(st.floats(-1e300, 1e300), st.integers(1, 3))
 @settings(max_examples=200, deadline=None)
 def test_a_cut_separates_its_neighbours_even_at_the_end_of_precision(value, steps):
