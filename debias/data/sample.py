@@ -88,16 +88,13 @@ class Sample:
 
         tensor_index = torch.from_numpy(np.ascontiguousarray(index))
 
-        def rows_of(values: npt.NDArray[np.generic] | None) -> npt.NDArray[np.generic] | None:
-            return None if values is None else values[index]
-
         return replace(
             self,
             inputs={role: values[tensor_index] for role, values in self.inputs.items()},
             y=self.y[index],
             attributes={name: attribute.take(index) for name, attribute in self.attributes.items()},
             rows=self.rows[index],
-            weight=rows_of(self.weight),
-            cluster=rows_of(self.cluster),
-            hashes=rows_of(self.hashes),
+            weight=None if self.weight is None else self.weight[index],
+            cluster=None if self.cluster is None else self.cluster[index],
+            hashes=None if self.hashes is None else self.hashes[index],
         )

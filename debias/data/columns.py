@@ -1,0 +1,156 @@
+"""Which column is the label, which are the network's inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from debias.contract import Contract
+from debias.data.tables import Table
+from debias.data.values import to_levels
+from debias.errors import Problem
+from debias.words import count, listing, show
+
+LABEL_NAMES = ("label", "y", "target")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a caller says about the columns of a table; the fields have the names of the flags."""
+
+    attr: str
+    label: str | None = None
+    positive: str | None = None
+    favorable: Literal["positive", "negative"] | None = None
+    privileged: str | None = None
+    features: Sequence[str] | None = None
+    ignore: Sequence[str] = ()
+    weight: str | None = None
+    split_by: str | None = None
+    missing_attr: Literal["error", "drop", "group"] = "error"
+    bins: str | Sequence[float] | None = None
+
+
+def named(table: Table, name: str, flag: str) -> list[Problem]:
+    """Return the problem of a column that is not in the table."""
+    if name in table.columns:
+        return []
+    near = [other for other in table.columns if other.strip().casefold() == name.strip().casefold()]
+    remedy = f"Did you mean {listing(near)}?" if near else f"Columns: {listing(table.columns)}."
+    return [Problem(f"has no column {show(name)} ({flag})", table.name, remedy)]
+
+
+def find_label(table: Table, columns: Columns, contract: Contract | None) -> tuple[str | None, list[Problem]]:
+    """Return the label column: as told, else by contract, else the only one named label, y or target."""
+    told = columns.label or (contract.label if contract else None)
+    if told is not None:
+        problems = named(table, told, "--label" if columns.label else "label of the contract")
+        return (None if problems else told), problems
+    found = [name for name in table.columns if name.strip().casefold() in LABEL_NAMES]
+    if len(found) == 1:
+        return found[0], []
+    what = f"has {listing(found)}" if found else "has no column named label, y or target"
+    return None, [
+        Problem(
+            f"{what}: which column is the label?",
+            table.name,
+            f"Name it with --label. Columns: {listing(table.columns)}.",
+        )
+    ]
+
+
+def find_features(
+    table: Table, columns: Columns, label: str | None, width: int | None
+) -> tuple[tuple[str, ...] | None, list[str], list[Problem]]:
+    """Return the network's input columns in order, without a contract.
+
+    Parameters
+    ----------
+    table : Table
+    columns : Columns
+    label : str or None
+        None where the label could not be told; columns cannot be counted then.
+    width : int or None
+        Columns that the network reads; None where unknown: then all columns but label, ``--split-by``, ``--weight``
+        and ``--ignore`` are taken.
+
+    Returns
+    -------
+    tuple of str or None, list of str, list of Problem
+        The columns, notes for the report, problems.
+    """
+    problems = [p for name in columns.ignore for p in named(table, name, "--ignore")]
+    if columns.features is not None:
+        told = tuple(columns.features)
+        problems += [p for name in dict.fromkeys(told) for p in named(table, name, "--features")]
+        problems += _clashes(table, columns, told, label)
+        if width is not None and len(told) != width:
+            problems.append(
+                Problem(f"--features names {count(len(told), 'column')}, the network reads {width}", table.name)
+            )
+        return (None if problems else told), [], problems
+    if label is None:
+        return None, [], problems
+    apart = {label, columns.split_by, columns.weight, *columns.ignore}
+    every = tuple(name for name in table.columns if name not in apart)
+    without = tuple(name for name in every if name != columns.attr)
+    left_out = ", ".join(show(name) for name in table.columns if name in apart)
+    if width is None or len(every) == width:
+        return every, [f"Network inputs: all columns of the table but {left_out}, in its order."], problems
+    if len(without) == width:
+        if twins := _twins(table, columns.attr, without):
+            problems.append(_ambiguous(table, columns.attr, twins, width))
+            return None, [], problems
+        note = f"Network inputs: all columns of the table but {left_out} and {show(columns.attr)}, in its order."
+        return without, [note], problems
+    problems.append(
+        Problem(
+            f"the network reads {width} columns. All columns but {left_out} are {len(every)}: {listing(every, 40)}. "
+            f"Without the attribute {show(columns.attr)} too they are {len(without)}: {listing(without, 40)}",
+            table.name,
+            "Name the inputs in the network's order with --features, leave columns out with --ignore, or, where the "
+            "table holds raw values, write a contract: debias contract MODEL --data FILE --attr COLUMN",
+        )
+    )
+    return None, [], problems
+
+
+def _clashes(table: Table, columns: Columns, told: tuple[str, ...], label: str | None) -> list[Problem]:
+    problems = []
+    if twice := [name for name in dict.fromkeys(told) if told.count(name) > 1]:
+        problems.append(Problem(f"--features names {listing(twice)} more than once", table.name))
+    if label is not None and label in told:
+        problems.append(Problem(f"--features names the label {show(label)}", table.name, "Leave the label out."))
+    if both := [name for name in columns.ignore if name in told]:
+        problems.append(Problem(f"{listing(both)} stands in --features and in --ignore", table.name))
+    return problems
+
+
+def _twins(table: Table, attr: str, others: tuple[str, ...]) -> list[str]:
+    """Return columns with the same groups as a standardised attribute: one of the two was never an input.
+
+    Leaving the attribute out fits the width, but so does leaving out its copy, and a standardised attribute most
+    likely is an input.
+    """
+    if attr not in table.columns:
+        return []
+    levels = to_levels(table.frame[attr])
+    if levels.numbers is None or not 2 <= len(levels.names) <= 10 or (levels.numbers % 1 == 0).any():
+        return []
+    found = []
+    for name in others:
+        other = to_levels(table.frame[name])
+        pairs = set(zip(levels.codes.tolist(), other.codes.tolist(), strict=True))
+        if len(other.names) == len(levels.names) == len(pairs):
+            found.append(name)
+    return found
+
+
+def _ambiguous(table: Table, attr: str, twins: list[str], width: int) -> Problem:
+    return Problem(
+        f"the network reads {width} columns: the table fits without {show(attr)}, or without {listing(twins)}, "
+        "which holds the same groups",
+        table.name,
+        f"Say which is no input: --ignore {show(twins[0])}, or --ignore {show(attr)}.",
+    )

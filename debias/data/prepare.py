@@ -1,0 +1,317 @@
+"""One table to the rows that a network can be run on: the only place that knows all its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from debias.contract import Contract
+from debias.data.columns import Columns, find_features, find_label, named
+from debias.data.encode import DType, Encoded, encode, encode_plain, to_tensor_type
+from debias.data.groups import Grouping, Groups, read_groups
+from debias.data.labels import Label, read_label
+from debias.data.sample import Sample
+from debias.data.tables import Table
+from debias.data.values import FloatArray, IntArray, to_levels, to_numbers
+from debias.errors import ContractError, DataError, Problem
+from debias.words import count, listing, show, spot
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A table as rows for a network, and what was settled on the way.
+
+    Parameters
+    ----------
+    sample : Sample
+        The rows, less those that ``--missing-attr drop`` left out.
+    columns : Columns
+        What the caller said.
+    label : str
+        Label column.
+    positive : str
+        Value of the label that a high score predicts.
+    favorable : {"positive", "negative"}
+        Which decision is the favourable one.
+    features : tuple of str
+        Columns that feed the network, in its order; raw columns where a contract encodes them.
+    grouping : Grouping
+        The attribute's groups.
+    missing : int
+        Rows of the file without the attribute.
+    dropped : int
+        Rows left out for that.
+    encoding : {"plain", "contract"}
+    notes : tuple of str
+        Sentences for the report.
+    """
+
+    sample: Sample
+    columns: Columns
+    label: str
+    positive: str
+    favorable: Literal["positive", "negative"]
+    features: tuple[str, ...]
+    grouping: Grouping
+    missing: int
+    dropped: int
+    encoding: Literal["plain", "contract"]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups."""
+        return self.grouping.names
+
+    @property
+    def privileged(self) -> str | None:
+        """Name of the privileged group."""
+        index = self.grouping.privileged
+        return None if index is None else self.grouping.names[index]
+
+
+def prepare(
+    table: Table,
+    columns: Columns,
+    *,
+    inputs: Mapping[str, int | None],
+    contract: Contract | None = None,
+    dtype: DType = "float32",
+    like: Prepared | None = None,
+) -> Prepared:
+    """Turn a table into a sample.
+
+    Parameters
+    ----------
+    table : Table
+    columns : Columns
+        What the caller says about the columns.
+    inputs : mapping of str to int or None
+        Role of each input of the network to its width; None where it cannot be told from the graph.
+    contract : Contract, optional
+        With one that lists features, raw columns are encoded; flags go before its label, positive value and groups.
+    dtype : {"float32", "float64"}
+        Of the network.
+    like : Prepared, optional
+        Of ``--data``: ``--train`` and ``--test`` use its columns, groups, bins and positive value.
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    ContractError
+        The contract does not fit the network, or one is needed.
+    DataError
+        Everything that is wrong with the table, at once.
+    """
+    encoded_by = contract if contract is not None and contract.features and columns.features is None else None
+    _check_inputs(inputs, encoded_by)
+    if like is not None:
+        columns = replace(
+            columns, attr=like.columns.attr, label=like.label, positive=like.positive, favorable=like.favorable
+        )
+        if like.encoding == "plain":
+            columns = replace(columns, features=like.features, ignore=())
+            encoded_by = None
+    favorable = columns.favorable or (contract.favorable if contract else None) or "positive"
+    label_name, problems = find_label(table, columns, contract)
+    label: Label | None = None
+    if label_name is not None:
+        positive, told_by = columns.positive, "--positive"
+        if positive is None and contract is not None and label_name == contract.label:
+            positive, told_by = contract.positive, "positive of the contract"
+        label, wrong = read_label(table, label_name, positive, told_by)
+        problems += wrong
+    groups, wrong = _groups(table, columns, contract, label, favorable, like)
+    problems += wrong
+    notes: list[str] = []
+    encoded: Encoded | None
+    if encoded_by is not None:
+        features = tuple(dict.fromkeys(feature.column for feature in encoded_by.features))
+        encoded, notes, wrong = encode(table, encoded_by, dtype)
+    else:
+        encoded, features, notes, wrong = _plain(table, columns, label_name, inputs["features"], dtype)
+    if label_name is not None and label_name == columns.attr:
+        wrong = [*wrong, Problem(f"{show(label_name)} is both the label and the attribute", table.name)]
+    if like is not None:
+        notes = []
+    problems += wrong
+    weight, wrong = _weight(table, columns)
+    problems += wrong
+    cluster, wrong = _cluster(table, columns, required=like is None)
+    problems += wrong
+    if problems or label is None or groups is None or encoded is None or label_name is None:
+        raise DataError(problems)
+    kept = np.arange(len(table))
+    if groups.grouping.missing_attr == "drop":
+        kept = np.setdiff1d(kept, groups.missing)
+    dropped = len(table) - len(kept)
+    if dropped and len(np.unique(label.y[kept])) < 2:
+        raise DataError(
+            Problem(
+                f"without the {count(dropped, 'row')} that lack the attribute, one label value is left",
+                table.name,
+                "Use --missing-attr group.",
+            )
+        )
+    sample = _sample(table, encoded, label, groups, weight, cluster, features, dtype).take(kept)
+    return Prepared(
+        sample=sample,
+        columns=columns,
+        label=label_name,
+        positive=label.positive,
+        favorable=favorable,
+        features=features,
+        grouping=groups.grouping,
+        missing=len(groups.missing),
+        dropped=dropped,
+        encoding="plain" if encoded_by is None else "contract",
+        notes=(*table.notes, *notes, *groups.notes),
+    )
+
+
+def _check_inputs(inputs: Mapping[str, int | None], contract: Contract | None) -> None:
+    if contract is None:
+        if set(inputs) != {"features"}:
+            raise ContractError(
+                Problem(
+                    f"the network has the inputs {listing(inputs)}: which columns go where?",
+                    "",
+                    "A contract tells: debias contract MODEL --data FILE --attr COLUMN --role NAME=ROLE …",
+                )
+            )
+        return
+    problems = []
+    roles = {feature.role for feature in contract.features}
+    if roles != set(inputs):
+        problems.append(
+            Problem(
+                f"gives columns to {listing(sorted(roles))}, the network's inputs are {listing(sorted(inputs))}",
+                "contract",
+                "Write a new one: debias contract MODEL --data FILE --attr COLUMN",
+            )
+        )
+    for role in sorted(roles & set(inputs)):
+        width = sum(feature.width for feature in contract.features if feature.role == role)
+        wanted = inputs[role]
+        if wanted is not None and width != wanted:
+            sizes = ", ".join(f"{show(f.column)} {f.width}" for f in contract.features if f.role == role)
+            problems.append(
+                Problem(
+                    f"makes {width} columns for the input {role}, the network reads {wanted}: {sizes}",
+                    "contract",
+                    "Mend its features so that the widths add up.",
+                )
+            )
+    if problems:
+        raise ContractError(problems)
+
+
+def _groups(
+    table: Table,
+    columns: Columns,
+    contract: Contract | None,
+    label: Label | None,
+    favorable: Literal["positive", "negative"],
+    like: Prepared | None,
+) -> tuple[Groups | None, list[Problem]]:
+    if wrong := named(table, columns.attr, "--attr"):
+        return None, wrong
+    return read_groups(
+        table,
+        columns.attr,
+        missing_attr=columns.missing_attr,
+        bins=columns.bins,
+        privileged=columns.privileged,
+        told=contract.attribute(columns.attr) if contract else None,
+        settled=like.grouping if like else None,
+        favorable=None if label is None else label.y == int(favorable == "positive"),
+    )
+
+
+def _plain(
+    table: Table, columns: Columns, label: str | None, width: int | None, dtype: DType
+) -> tuple[Encoded | None, tuple[str, ...], list[str], list[Problem]]:
+    names, notes, problems = find_features(table, columns, label, width)
+    if names is None:
+        return None, (), notes, problems
+    if not names:
+        return None, (), notes, [*problems, Problem("no column is left for the network's inputs", table.name)]
+    encoded, wrong = encode_plain(table, names, dtype)
+    return encoded, names, notes, problems + wrong
+
+
+def _weight(table: Table, columns: Columns) -> tuple[FloatArray | None, list[Problem]]:
+    if columns.weight is None:
+        return None, []
+    if wrong := named(table, columns.weight, "--weight"):
+        return None, wrong
+    values, text = to_numbers(table.frame[columns.weight])
+    bad = np.flatnonzero(text | ~np.isfinite(values) | (values < 0))
+    where = f"{table.name}, column {show(columns.weight)}"
+    if bad.size:
+        cell = table.frame[columns.weight].iloc[int(bad[0])]
+        found = f"a weight must be a number of 0 or more: {show(cell)} in {spot(bad + 1)}"
+        return None, [Problem(found, where, "Mend these cells.")]
+    if not values.any():
+        return None, [Problem("every weight is 0", where, "Name another column with --weight, or none.")]
+    return values, []
+
+
+def _cluster(table: Table, columns: Columns, *, required: bool) -> tuple[IntArray | None, list[Problem]]:
+    if columns.split_by is None:
+        return None, []
+    if wrong := named(table, columns.split_by, "--split-by"):
+        return None, wrong if required else []
+    codes = to_levels(table.frame[columns.split_by]).codes
+    gaps = np.flatnonzero(codes < 0)
+    if gaps.size and required:
+        where = f"{table.name}, column {show(columns.split_by)}"
+        return None, [Problem(f"{count(gaps.size, 'row')} without a value: {spot(gaps + 1)}", where, "Fill them in.")]
+    return codes, []
+
+
+def _sample(
+    table: Table,
+    encoded: Encoded,
+    label: Label,
+    groups: Groups,
+    weight: FloatArray | None,
+    cluster: IntArray | None,
+    features: tuple[str, ...],
+    dtype: DType,
+) -> Sample:
+    import torch
+
+    arrays = {role: to_tensor_type(values, dtype) for role, values in encoded.items()}
+    tensors: dict[str, torch.Tensor] = {role: torch.from_numpy(values) for role, values in arrays.items()}
+    attribute = replace(groups.attribute, is_input=groups.attribute.name in features)
+    return Sample(
+        inputs=tensors,
+        y=label.y,
+        attributes={attribute.name: attribute},
+        rows=np.arange(1, len(table) + 1, dtype=np.int64),
+        weight=weight,
+        cluster=cluster,
+        hashes=row_hashes(list(arrays.values()), label.y),
+        name=table.name,
+    )
+
+
+def row_hashes(arrays: list[np.ndarray[tuple[int, ...], np.dtype[np.floating]]], y: IntArray) -> npt.NDArray[np.uint64]:
+    """Return a hash of each row's inputs and label, the same in every file and order."""
+    import pandas as pd
+
+    values = np.column_stack([array.astype(np.float64) for array in arrays]) + 0.0  # −0.0 and 0.0 are one number
+    frame = pd.DataFrame(np.column_stack([values, y]))
+    hashes: npt.NDArray[np.uint64] = pd.util.hash_pandas_object(frame, index=False).to_numpy(dtype=np.uint64)
+    return hashes
