@@ -171,7 +171,7 @@ class Report(_Part):
     decision_disagreements: int | None = Field(default=None, description="Rows where argmax and score disagree.")
     optimistic: bool = Field(description="The verdict rows took part in selection.")
     uses_attribute: bool = Field(description="The model needs the protected attribute at prediction.")
-    rows: Rows = Field(description="Which rows took part in what.")
+    rows: Rows = Field(description="Numbers of rows, and which of them the verdict is of.")
     model: ModelInfo = Field(description="The file that came in.")
     output: ModelInfo | None = Field(default=None, description="The file written, or None.")
     data: dict[str, TableInfo] = Field(description="data, train, test.")

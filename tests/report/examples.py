@@ -93,7 +93,7 @@ def report(**changes: Any) -> Report:
             "method": "prune",
             "settings": {"steps": None, "outgoing": True, "influence": "activation"},
             "summary": "31 of 352 units were pruned by setting their outgoing weights to zero.",
-            "units": {"hidden.0": [0, 1, 2, 3, 9, 17], "hidden.3": list(range(40, 60)) + [3, 5, 7, 90, 101]},
+            "units": {"hidden.0": [0, 1, 2, 3, 9, 17], "hidden.3": [*list(range(40, 60)), 3, 5, 7, 90, 101]},
             "details": {},
             "chosen_step": 31,
             "steps": 352,

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+import pytest
+
+from debias.report.as_json import SCHEMA_FILES, schema_text, to_json
+from tests.report import examples
+
+KEYS = {
+    "verdict", "metric", "eps", "rows", "uses_attribute", "before", "best_threshold", "threshold_only", "after",
+    "trajectory", "schema_version",
+}  # fmt: skip
+FIGURES = {"balanced_accuracy", "bias", "auroc", "brier", "groups", "threshold"}
+
+
+def published(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(files("debias.report").joinpath(name).read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.mark.parametrize("name", SCHEMA_FILES)
+def test_schema_file_is_up_to_date(name: str) -> None:
+    text = files("debias.report").joinpath(name).read_text(encoding="utf-8")
+    assert text == schema_text(name), "run: python -m debias.report.as_json"
+    jsonschema.Draft202012Validator.check_schema(json.loads(text))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        examples.report(),
+        examples.report(attribute=examples.HOSTILE, before=examples.figures(None)),
+        examples.audit(),
+    ],
+)
+def test_report_is_valid(value: Any) -> None:
+    document = json.loads(to_json(value))
+    jsonschema.validate(document, published("report.schema.json"))
+    assert document.keys() >= KEYS
+    assert document["before"].keys() >= FIGURES
+
+
+def test_inspection_is_valid() -> None:
+    for value in (examples.inspection(), examples.inspection(output=None, contract=None, problems=["x"])):
+        jsonschema.validate(json.loads(to_json(value)), published("inspection.schema.json"))
+
+
+def test_schema_refuses_what_it_should() -> None:
+    document = json.loads(to_json(examples.report()))
+    for change in ({"verdict": "fair"}, {"surprise": 1}, {"eps": "small"}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**document, **change}, published("report.schema.json"))
+
+
+def test_numbers_that_are_not_finite_become_null() -> None:
+    change = {**examples.report().model_dump()["change"], "details": {"loss": float("nan"), "best": float("inf")}}
+    document = json.loads(to_json(examples.report(change=change)), parse_constant=pytest.fail)
+    assert document["change"]["details"] == {"loss": None, "best": None}
