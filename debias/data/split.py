@@ -113,8 +113,8 @@ def _by_cluster(sample: Sample, stratum: IntArray, n_strata: int, fraction: floa
     if bound.all():
         bound[:] = False
     scaled = table / total
-    shuffled = rng.permutation(len(names))
-    order = shuffled[np.argsort(-scaled[shuffled].max(axis=1), kind="stable")]
+    # large clusters first, but not in the same order for every seed
+    order = np.argsort(-scaled.max(axis=1) * rng.uniform(0.5, 1.5, len(names)), kind="stable")
     verdict = np.zeros(len(names), dtype=bool)
     # how far each side is filled, in shares of what it should hold; a cluster goes where that leaves them most even
     lead = np.zeros(n_strata)

@@ -45,7 +45,7 @@ def missing(series: pd.Series) -> Mask:
     """Return where a cell is missing: null, NaN, or text of blanks."""
     mask: Mask = series.isna().to_numpy(dtype=bool)
     if not _is_number(series):
-        mask |= np.fromiter((isinstance(v, str) and not v.strip() for v in series), dtype=bool, count=len(series))
+        mask = mask | np.fromiter((isinstance(v, str) and not v.strip() for v in series), dtype=bool, count=len(series))
     return mask
 
 
