@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from debias.cli import audit, contract, gda, inspect, prune, threshold
-from debias.cli.guard import INTERRUPTED, guarded
+from debias.cli.guard import ERROR, guarded
 
 EPILOG = "Exit codes: 0 bound met or none asked, 1 not met, 2 usage, data or model error, 130 interrupted."
 
@@ -57,5 +57,5 @@ def _run() -> int:
     try:
         app(prog_name="debias")
     except SystemExit as leave:
-        return leave.code if isinstance(leave.code, int) else INTERRUPTED if leave.code else 0
+        return leave.code if isinstance(leave.code, int) else ERROR if leave.code else 0
     return 0

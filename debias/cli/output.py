@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -36,9 +37,9 @@ def check_files(reports: Iterable[Path], inputs: Iterable[Path | None], out: Pat
     """
     from debias.report.writers import unknown_ending
 
-    problems = []
-    kept = {path.resolve(): path for path in inputs if path is not None}
-    taken: dict[Path, str] = {}
+    problems: list[Problem] = []
+    kept = {os.path.realpath(path) for path in inputs if path is not None}
+    taken: dict[str, str] = {}
     files = [("--report", path) for path in reports]
     if out is not None:
         files.append(("--out", out))
@@ -47,20 +48,29 @@ def check_files(reports: Iterable[Path], inputs: Iterable[Path | None], out: Pat
         ending = unknown_ending(path) if flag == "--report" else None
         if ending is not None:
             problems.append(ending)
-        resolved = path.resolve()
+        resolved = os.path.realpath(path)
         if resolved in kept:
             problems.append(Problem("is an input of this run, which is never overwritten", where, "Name another file."))
-        elif path.is_dir():
-            problems.append(Problem("is a folder", where, "Name a file."))
-        elif not path.parent.is_dir():
-            problems.append(Problem(f"the folder {path.parent} does not exist", where, "Make it first."))
-        elif path.exists() and not force:
-            problems.append(Problem("exists already", where, "Add --force to overwrite it, or name another file."))
+        else:
+            problems += _obstacles(path, where, force)
         if resolved in taken:
             problems.append(Problem(f"is written by {taken[resolved]} too", where, "Name another file."))
         taken[resolved] = flag
     if problems:
         raise UsageError(problems)
+
+
+def _obstacles(path: Path, where: str, force: bool) -> list[Problem]:
+    try:
+        if path.is_dir():
+            return [Problem("is a folder", where, "Name a file.")]
+        if not path.parent.is_dir():
+            return [Problem(f"the folder {path.parent} does not exist", where, "Make it first.")]
+        if path.exists() and not force:
+            return [Problem("exists already", where, "Add --force to overwrite it, or name another file.")]
+    except OSError as error:
+        return [Problem(f"cannot be written ({error.strerror})", where, "Name another file.")]
+    return []
 
 
 def write_reports(report: Report, paths: Iterable[Path], force: bool) -> None:

@@ -39,6 +39,6 @@ def repair(name: str, options: RepairOptions, **settings: Any) -> int:
             progress=progress,
             **settings,
         )
-    write_reports(report, reports, options.force)
     show(report, json=options.json, quiet=options.quiet)
+    write_reports(report, reports, options.force)
     return int(report.exit_code)
