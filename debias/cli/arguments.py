@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,26 +40,6 @@ def pairs(values: Sequence[str] | None, flag: str, meaning: str) -> dict[str, st
     if problems:
         raise UsageError(problems)
     return found
-
-
-def edges(text: str | None, flag: str = "--bins") -> list[float] | None:
-    """Return numbers written with commas.
-
-    Raises
-    ------
-    UsageError
-        For a text that is not a list of rising finite numbers.
-    """
-    if text is None:
-        return None
-    try:
-        numbers = [float(part) for part in text.split(",")]
-    except ValueError:
-        numbers = []
-    rising = all(low < high for low, high in itertools.pairwise(numbers))
-    if not numbers or not rising or any(abs(number) == float("inf") for number in numbers):
-        raise UsageError(Problem(f"{text!r} is not a list of rising numbers", flag, "Write it as in --bins 25,40,60."))
-    return numbers
 
 
 def beside(model: Path, verb: str) -> Path:

@@ -40,7 +40,7 @@ def measured(options: MeasureOptions) -> dict[str, object]:
         "ignore": arguments.columns(options.ignore) or (),
         "weight": options.weight,
         "missing_attr": options.missing_attr.value,
-        "bins": arguments.edges(options.bins),
+        "bins": options.bins,
         "output_kind": options.output_kind.value if options.output_kind else None,
         "contract": options.contract,
         "device": options.device,

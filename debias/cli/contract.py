@@ -52,18 +52,44 @@ class ContractOptions(ColumnOptions):
             rich_help_panel=MODEL,
         ),
     ] = False
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=KIND",
+            help="Kind of a feature where its values do not tell: numeric, boolean or category. Repeatable.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    standardise: Annotated[
+        bool | None,
+        typer.Option(
+            "--standardise/--as-is",
+            help="Whether numeric features are standardised, with mean and SD of this table. Default: unless they "
+            "look standardised already.",
+            rich_help_panel=DATA,
+            show_default=False,
+        ),
+    ] = None
     missing: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=RULE",
             help="What a missing value of a feature becomes: error, mean, zero or category. Repeatable. "
-            "Default: error.",
+            "Default: the mean, a category of its own, or false where the table has gaps, else error.",
             rich_help_panel=DATA,
         ),
     ] = None
+    weight: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of row weights, no feature.", rich_help_panel=DATA)
+    ] = None
+    split_by: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of persons, no feature.", rich_help_panel=DATA)
+    ] = None
     cluster: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="Column of persons or clusters.", rich_help_panel=DATA),
+        typer.Option(
+            metavar="COLUMN", help="Column that an input of the role cluster is made from.", rich_help_panel=DATA
+        ),
     ] = None
     out: Annotated[
         Path | None,
@@ -112,10 +138,14 @@ def register(app: typer.Typer) -> None:
             privileged=options.privileged,
             features=arguments.columns(options.features),
             ignore=arguments.columns(options.ignore) or (),
-            bins=arguments.edges(options.bins),
+            bins=options.bins,
             roles=arguments.pairs(options.role, "--role", "NAME=ROLE"),
+            kinds=arguments.pairs(options.kind, "--kind", "NAME=KIND"),
+            standardise=options.standardise,
             missing=arguments.pairs(options.missing, "--missing", "NAME=RULE"),
             cluster=options.cluster,
+            weight=options.weight,
+            split_by=options.split_by,
             output_kind=options.output_kind.value if options.output_kind else None,
             decision=options.decision.value if options.decision else None,
             threshold=options.threshold,

@@ -43,8 +43,11 @@ class GdaOptions(RepairOptions):
             rich_help_panel=SEARCH,
         ),
     ] = False
-    evaluate_every: Annotated[
-        int, typer.Option(metavar="N", help="Epochs between evaluations.", rich_help_panel=SEARCH, min=1)
+    evaluations: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="How often an epoch is evaluated on the selection rows.", rich_help_panel=SEARCH, min=1
+        ),
     ] = 1
 
 
@@ -62,5 +65,5 @@ def register(app: typer.Typer) -> None:
             batch_size=options.batch_size,
             optimizer=options.optimizer.value,
             one_batch=options.one_batch,
-            evaluate_every=options.evaluate_every,
+            evaluations=options.evaluations,
         )

@@ -150,7 +150,8 @@ class ColumnOptions:
         str | None,
         typer.Option(
             metavar="EDGES",
-            help="Edges that cut a numeric attribute into groups, with commas: 25,40,60.",
+            help="Cuts a numeric attribute into groups: edges with commas (25,40; one edge: 25,) or a number of "
+            "groups of like size (4).",
             rich_help_panel=DATA,
         ),
     ] = None

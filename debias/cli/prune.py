@@ -27,7 +27,7 @@ class PruneOptions(RepairOptions):
         int | None,
         typer.Option(
             metavar="B",
-            help="Number of pruning steps; each prunes the same share of units. Default: one unit a step.",
+            help="Each step prunes the units above the quantile 1 - 1/B of the influences. Default: one unit a step.",
             rich_help_panel=SEARCH,
             min=1,
         ),
@@ -43,8 +43,12 @@ class PruneOptions(RepairOptions):
     ] = True
     influence: Annotated[
         Influence,
-        typer.Option(help="Where a unit's influence on the bias is taken.", rich_help_panel=SEARCH),
-    ] = Influence.ACTIVATION
+        typer.Option(
+            help="Where a unit's influence on the bias is taken: before its activation (published code), or at it "
+            "(text of the paper).",
+            rich_help_panel=SEARCH,
+        ),
+    ] = Influence.PREACTIVATION
 
 
 def register(app: typer.Typer) -> None:
