@@ -10,7 +10,7 @@ from debias.report.model import Report
 from debias.report.text import visible
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$@#])")
-_BLOCK_START = re.compile(r"^(\s*)([-+=]|\d+(?=[.)]))")
+_BLOCK_START = re.compile(r"[-+=]|\d+(?=[.)])")
 
 
 def inline(text: str) -> str:
@@ -23,11 +23,11 @@ def inline(text: str) -> str:
 
 def block(text: str) -> str:
     """Return `inline` text that may stand at the start of a line."""
-    text = inline(text)
+    text = inline(text).lstrip(" ")
     match = _BLOCK_START.match(text)
     if match is None:
         return text
-    at = match.end() if match[2].isdigit() else match.start(2)
+    at = match.end() if match[0].isdigit() else 0
     return f"{text[:at]}\\{text[at:]}"
 
 

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from debias.report import content
 from debias.report.markdown import block, inline, to_markdown
+from debias.report.text import visible
 from tests.report import examples
 
 
@@ -60,3 +65,24 @@ def test_block(text: str, shown: str) -> None:
 def test_code_cannot_be_left() -> None:
     text = to_markdown(examples.report(command="debias ```\n# hello"))
     assert "````sh\ndebias ```\\n# hello\n````\n" in text
+
+
+@given(st.text())
+@example("a*b_c`d<e>&amp;![x](y)|~~z~~\\\n# h")
+@example("&copy; \\* <!-- -->")
+def test_a_reader_sees_the_text_and_nothing_else(text: str) -> None:
+    reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    # A paragraph's outer spaces are not shown by any reader.
+    shown = reader.render("x" + inline(text) + "x")
+    assert html.unescape(shown.removeprefix("<p>").removesuffix("</p>\n")) == "x" + visible(text) + "x"
+    assert "<" not in shown.removeprefix("<p>").removesuffix("</p>\n")
+
+
+@given(st.text(min_size=1).map(str.strip).filter(bool))
+@example("1. a")
+@example("- - -")
+@example("===")
+@example("    code")
+def test_a_line_starts_no_block(text: str) -> None:
+    reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    assert [token.type for token in reader.parse(block(text))] == ["paragraph_open", "inline", "paragraph_close"]
