@@ -162,5 +162,9 @@ def _score_gradient(head: Head, value: Tensor, weights: Tensor) -> Tensor:
             probability = torch.sigmoid(head.logits(value))
             column = weights.to(value.dtype) * probability * (1 - probability)
         if value.ndim == 2 and value.shape[1] == 2:
-            return torch.stack([-column, column], 1) if not head.from_probability else torch.stack([-column, column], 1) / 2
+            return (
+                torch.stack([-column, column], 1)
+                if not head.from_probability
+                else torch.stack([-column, column], 1) / 2
+            )
         return column.reshape(value.shape)

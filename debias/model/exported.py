@@ -36,7 +36,9 @@ def read_exported(exported: torch.export.ExportedProgram) -> Program:
             node = _read(fx_node, arguments, batch)
             if node is None:
                 problems.append(
-                    Problem(f"the graph calls {fx_node.target}, which is not part of a feed-forward network", fx_node.name)
+                    Problem(
+                        f"the graph calls {fx_node.target}, which is not part of a feed-forward network", fx_node.name
+                    )
                 )
             else:
                 nodes.append(node)

@@ -34,19 +34,25 @@ class Dense:
         )
 
     def weights(self, state: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return the effective weight [out, in] and bias [out]."""
+        """Return the effective weight [out, in] and bias [out]; entries stacked along a first axis stay stacked."""
         weight = state[self.node.args[1].name]
         bias = self.node.argument(2)
-        shift = state[bias.name] if isinstance(bias, Param) else torch.zeros_like(weight[:, 0])
+        shift = state[bias.name] if isinstance(bias, Param) else torch.zeros_like(weight[..., 0])
         if self.before is not None:
             scale, offset = affine(self.before, state)
-            shift = shift + weight @ offset
-            weight = weight * scale
+            shift = shift + (weight @ offset.unsqueeze(-1)).squeeze(-1)
+            weight = weight * scale.unsqueeze(-2)
         if self.after is not None:
             scale, offset = affine(self.after, state)
-            weight = scale[:, None] * weight
+            weight = scale.unsqueeze(-1) * weight
             shift = scale * shift + offset
         return weight, shift
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What two layers must share so that their effective weights can be worked out in one go."""
+        ends = [tuple(type(a) for a in n.args[:7]) + n.args[7:] if n else None for n in (self.before, self.after)]
+        return (isinstance(self.node.argument(2), Param), *ends)
 
     def output_scale(self, state: Mapping[str, Tensor]) -> Tensor | float:
         """Return d(effective output) / d(own pre-activation), by unit."""

@@ -13,10 +13,10 @@ from torch import Tensor
 from debias.errors import ModelError, Problem
 from debias.model.program import IDENTITY, RESHAPE, Node, Param, Program, Ref
 
-Kind = Literal["probability", "logit", "softmax", "logits"]
-"""probability: [N] or [N, 1] in [0, 1]; logit: [N] or [N, 1]; softmax: [N, 2]; logits: [N, 2] before a softmax."""
+Kind = Literal["probability", "logit", "softmax", "logits2"]
+"""probability: [N] or [N, 1] in [0, 1]; logit: [N] or [N, 1]; softmax: [N, 2]; logits2: [N, 2] before a softmax."""
 
-KINDS: tuple[Kind, ...] = ("probability", "logit", "softmax", "logits")
+KINDS: tuple[Kind, ...] = ("probability", "logit", "softmax", "logits2")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Head:
     @property
     def classes(self) -> int:
         """Number of columns of the output: 1 or 2."""
-        return 2 if self.kind in {"softmax", "logits"} else 1
+        return 2 if self.kind in {"softmax", "logits2"} else 1
 
     def logits(self, value: Tensor) -> Tensor:
         """Return the logit of each row [N] from the program's value named `value`."""
@@ -83,12 +83,11 @@ class Head:
             bias -= shift
         return {self.bias: bias}
 
-
-    def probabilities(self, output: Tensor) -> Tensor | None:
+    def probabilities(self, output: Tensor) -> Tensor:
         """Return the probability of the positive class [N] from the file's own output."""
         if self.kind == "softmax":
             return output[:, 1]
-        if self.kind == "logits":
+        if self.kind == "logits2":
             return torch.softmax(output, 1)[:, 1]
         flat = output.reshape(-1)
         return torch.sigmoid(flat) if self.kind == "logit" else flat
@@ -109,7 +108,7 @@ class Head:
             return output.argmax(1) == 1
         if self.kind == "softmax":
             return output[:, 1] > threshold
-        if self.kind == "logits":
+        if self.kind == "logits2":
             return output[:, 1] - output[:, 0] > logit(threshold)
         return output.reshape(-1) > (logit(threshold) if self.kind == "logit" else threshold)
 
@@ -150,9 +149,11 @@ def find_head(
         raise ModelError(
             Problem(f"the output has shape {shape}", "last layer", "Scores of shape [N], [N, 1] or [N, 2] can be read.")
         )
-    if kind is not None and (kind in {"softmax", "logits"}) != two:
+    if kind is not None and (kind in {"softmax", "logits2"}) != two:
         raise ModelError(
-            Problem(f"--output-kind {kind} does not fit an output of shape {list(output.shape)[1:] or '[N]'}", "last layer")
+            Problem(
+                f"--output-kind {kind} does not fit an output of shape {list(output.shape)[1:] or '[N]'}", "last layer"
+            )
         )
     head = _from_graph(program, output, two)
     if kind is not None and kind != head.kind:
@@ -183,11 +184,11 @@ def _from_graph(program: Program, output: Tensor, two: bool) -> Head:
     if node is not None and not two and (pair := _second_of_softmax(program, node)):
         return Head("probability", pair, None, None)
     if node is not None and node.op == "linear":
-        return Head("logits" if two else "logit", name, None, None)
+        return Head("logits2" if two else "logit", name, None, None)
     # The last operation is none of those that we know: the values decide.
     if two:
         sums_to_one = within and bool(torch.allclose(output.sum(1), torch.ones_like(output[:, 0]), atol=1e-4))
-        kind: Kind = "softmax" if sums_to_one else "logits"
+        kind: Kind = "softmax" if sums_to_one else "logits2"
         return Head(kind, program.output, None, None, from_probability=sums_to_one, sure=False)
     return Head("probability" if within else "logit", program.output, None, None, from_probability=within, sure=False)
 
@@ -211,22 +212,27 @@ def _overridden(head: Head, kind: Kind) -> Head:
     """Return the head as the user declares it, where the graph allows another reading."""
     if {head.kind, kind} == {"probability", "logit"} and head.from_probability is False and head.sure:
         if kind == "probability":
-            return replace(head, kind=kind, from_probability=True, reason="the last layer's values are declared to be probabilities")
+            return replace(
+                head,
+                kind=kind,
+                from_probability=True,
+                reason="the last layer's values are declared to be probabilities",
+            )
         raise ModelError(
             Problem("the graph ends in a sigmoid, so its output is no logit", "last layer", "Leave --output-kind out.")
         )
     return replace(head, kind=kind, from_probability=kind in {"probability", "softmax"})
 
 
-def _with_bias(
-    head: Head, program: Program, state: Mapping[str, Tensor], shared: Callable[[str], bool]
-) -> Head:
+def _with_bias(head: Head, program: Program, state: Mapping[str, Tensor], shared: Callable[[str], bool]) -> Head:
     """Find the bias that a cut can be folded into, or the reason why there is none."""
     name = _back(program, head.value, _SHAPE_ONLY)
     node = program.by_name.get(name)
     if node is None or node.op != "linear" or not isinstance(node.argument(1), Param):
         what = program.by_name[program.output].op if program.output in program.by_name else "nothing"
-        return replace(head, reason=f"the output ends in {what}, not in a fully connected layer with sigmoid or softmax")
+        return replace(
+            head, reason=f"the output ends in {what}, not in a fully connected layer with sigmoid or softmax"
+        )
     bias = node.argument(2)
     columns = int(state[node.args[1].name].shape[0])
     reason = head.reason

@@ -152,9 +152,8 @@ class _Finder:
             activation=activation.name,
             function=ACTIVATIONS.get(activation.op, "none"),
             norms=tuple(_NORMS[n.op] for n in (*before, *after[1:]) if n.op in _NORMS),
-            consumers=tuple(
-                c.weight.rpartition(".")[0] for c in columns
-            ) or tuple(n.op for n in self.program.consumers[masked.name]),
+            consumers=tuple(c.weight.rpartition(".")[0] for c in columns)
+            or tuple(n.op for n in self.program.consumers[masked.name]),
             columns=tuple(columns),
             masked=masked.name,
             zeroed=zeroed,

@@ -110,6 +110,12 @@ class Network:
         """State entries that more than one operation reads, or that stand under two names."""
         return _shared(self.program, self.state)
 
+    @property
+    def record(self) -> dict[str, Any]:
+        """What an earlier run wrote into the file about its making."""
+        embedded = self.archive.extra.get("debias.json")
+        return {} if embedded is None else read_document(embedded, f"{self.archive.path}: debias.json")[1]
+
     def tensors(self, sample: Sample) -> dict[str, Tensor]:
         """Return the sample's inputs by the names of the signature."""
         return {item.name: sample.inputs[item.role] for item in self.inputs}
@@ -173,17 +179,53 @@ def from_archive(
     archive: Archive, *, contract: Contract | None = None, output_kind: Kind | None = None
 ) -> Network:
     """Load a checked archive and read its graph; see `Network.open`."""
+    read = _read(archive)
+    program, state, notes = read.program, read.state, list(read.notes)
+    contract = contract or archive_contract(archive)
+    if output_kind is None and contract is not None:
+        output_kind = contract.output.kind
+    inputs = _inputs(archive, program, state, contract)
+    dtype = state[read.parameters[0]].dtype
+    trial = {item.name: _trial(item.width or 1, dtype, k, read.batch) for k, item in enumerate(inputs)}
+    with torch.no_grad():
+        first = _first_run(archive, read, trial)
+    shared = _shared(program, state)
+    head = find_head(program, state, shared.__contains__, first, output_kind)
+    if not head.sure and output_kind is None:
+        notes.append(f"The output was taken for {head.kind} from its values; --output-kind overrides.")
+    layers = find_layers(program, state, shared.__contains__, head.linear or "")
+    return Network(
+        archive, program, state, inputs, head, layers, read.parameters, read.batch, tuple(notes), contract, read.module
+    )
+
+
+def signature(archive: Archive) -> dict[str, int | None]:
+    """Return the tensor inputs of a file by name, with their number of columns where the graph tells it."""
+    read = _read(archive)
+    return {name: _width(read.program, read.state, name) for name in read.program.inputs}
+
+
+@dataclass(frozen=True)
+class _Read:
+    module: Any
+    program: Program
+    state: dict[str, Tensor]
+    parameters: tuple[str, ...]
+    batch: int | None
+    notes: tuple[str, ...] = ()
+
+
+def _read(archive: Archive) -> _Read:
     loaded = archive.load()
-    notes: list[str] = []
+    notes: tuple[str, ...] = ()
     if isinstance(loaded, torch.export.ExportedProgram):
-        program = read_exported(loaded)
-        batch = static_batch(loaded)
+        program, batch = read_exported(loaded), static_batch(loaded)
         state = {**loaded.state_dict, **{k: v for k, v in loaded.constants.items() if isinstance(v, Tensor)}}
         trained = {name: value for name, value in loaded.state_dict.items() if isinstance(value, torch.nn.Parameter)}
         module: Any = loaded.module()
     else:
-        if any(getattr(part, "training", False) for part in loaded.modules()) and _has_mode(loaded):
-            notes.append("The file was saved in train mode; it is evaluated and written in eval mode.")
+        if _in_train_mode(loaded):
+            notes = ("The file was saved in train mode; it is evaluated and written in eval mode.",)
         module = loaded.eval()
         state = dict(module.state_dict(keep_vars=True))
         trained = dict(module.named_parameters())
@@ -194,20 +236,7 @@ def from_archive(
     parameters = tuple(name for name, value in trained.items() if value.is_floating_point())
     program = normalised(program, state)
     _refuse(archive, program, state, parameters)
-    contract = contract or archive_contract(archive)
-    inputs = _inputs(archive, program, state, contract)
-    trial = {item.name: _trial(item.width or 1, state[parameters[0]].dtype, k, batch) for k, item in enumerate(inputs)}
-    with torch.no_grad():
-        first = _call(module, list(trial.values()), batch)
-        _check_repeats(archive, module, program, state, trial, first, batch)
-    shared = _shared(program, state)
-    head = find_head(program, state, shared.__contains__, first, output_kind)
-    if not head.sure and output_kind is None:
-        notes.append(f"The output was taken for {head.kind} from its values; --output-kind overrides.")
-    layers = find_layers(program, state, shared.__contains__, head.linear or "")
-    return Network(
-        archive, program, state, inputs, head, layers, parameters, batch, tuple(notes), contract, module
-    )
+    return _Read(module, program, state, parameters, batch, notes)
 
 
 def archive_contract(archive: Archive) -> Contract | None:
@@ -219,9 +248,12 @@ def archive_contract(archive: Archive) -> Contract | None:
     return read_document(sidecar.read_bytes(), str(sidecar))[0] if sidecar.is_file() else None
 
 
-def _has_mode(module: Any) -> bool:
-    names = {getattr(part, "original_name", "") for part in module.modules()}
-    return any(name.startswith(("Dropout", "BatchNorm", "AlphaDropout", "FeatureAlphaDropout")) for name in names)
+def _in_train_mode(module: Any) -> bool:
+    """Return True where a part that behaves differently in train mode was saved in it."""
+    modal = ("Dropout", "BatchNorm", "AlphaDropout", "FeatureAlphaDropout")
+    return any(
+        part.training and str(getattr(part, "original_name", "")).startswith(modal) for part in module.modules()
+    )
 
 
 def _no_parameters(archive: Archive) -> Problem:
@@ -323,18 +355,24 @@ def _call(module: Any, tensors: list[Tensor], batch: int | None) -> Tensor:
     return torch.cat(parts)
 
 
-def _check_repeats(
-    archive: Archive,
-    module: Any,
-    program: Program,
-    state: Mapping[str, Tensor],
-    trial: Mapping[str, Tensor],
-    first: Any,
-    batch: int | None,
-) -> None:
+def _first_run(archive: Archive, read: _Read, trial: Mapping[str, Tensor]) -> Tensor:
+    """Run the file twice on random rows, and the program as read beside it; return the output."""
+    try:
+        first = _call(read.module, list(trial.values()), read.batch)
+        second = _call(read.module, list(trial.values()), read.batch)
+        own = read.program.run(trial, read.state)
+    except (RuntimeError, IndexError, TypeError, ValueError) as error:
+        shapes = ", ".join(f"{name} {list(value.shape)}" for name, value in trial.items())
+        raise ModelError(
+            Problem(
+                f"a trial run failed: {str(error).strip().splitlines()[-1]}",
+                f"{archive.path}, inputs {shapes}",
+                "A network of rows [N, columns] can be read; a contract tells the widths of several inputs.",
+            )
+        ) from None
     if not isinstance(first, Tensor):
         raise ModelError(Problem(f"forward returns a {type(first).__name__}, not one tensor", str(archive.path)))
-    if not torch.equal(first, _call(module, list(trial.values()), batch)) and bool(torch.isfinite(first).all()):
+    if not torch.equal(first, second) and bool(torch.isfinite(first).all()):
         raise ModelError(
             Problem(
                 "two forwards of the same rows differ: dropout or another random operation is on for good",
@@ -342,7 +380,6 @@ def _check_repeats(
                 "Trace or export the module after model.eval().",
             )
         )
-    own = program.run(trial, state)
     if own.shape != first.shape or not torch.allclose(own, first, rtol=1e-4, atol=1e-5, equal_nan=True):
         raise ModelError(
             Problem(
@@ -351,6 +388,7 @@ def _check_repeats(
                 "Please report this network's operations (debias inspect lists them).",
             )
         )
+    return first
 
 
 def _shared(program: Program, state: Mapping[str, Tensor]) -> frozenset[str]:

@@ -45,9 +45,9 @@ class _Reader:
         for value in self.inputs:
             if str(value.type()) not in {"Tensor", "Tensor(requires_grad=0)"} and value.type().kind() != "TensorType":
                 self.problems.append(
-                    Problem(f"input {value.debugName()} is a {value.type()}", "forward", "Only tensor inputs are read.")
+                    Problem(f"input {_plain_name(value)} is a {value.type()}", "forward", "Only tensor inputs are read.")
                 )
-            self.values[value.debugName()] = Ref(value.debugName())
+            self.values[value.debugName()] = Ref(_plain_name(value))
         for node in self.graph.nodes():
             self._read(node)
         outputs = list(self.graph.outputs())
@@ -65,7 +65,7 @@ class _Reader:
         if self.problems:
             raise ModelError(self.problems)
         assert isinstance(output, Ref)
-        names = tuple(value.debugName() for value in self.inputs)
+        names = tuple(_plain_name(value) for value in self.inputs)
         return Program(names, tuple(self.nodes), output.name).trimmed()
 
     def _read(self, node: Any) -> None:
@@ -77,7 +77,9 @@ class _Reader:
         elif kind in {"prim::ListConstruct", "prim::TupleConstruct"}:
             items = [self._get(value) for value in node.inputs()]
             self._set(node, items if kind == "prim::ListConstruct" else tuple(items))
-        elif kind in {"prim::TupleUnpack", "prim::ListUnpack"} and isinstance(self._get(node.inputsAt(0)), list | tuple):
+        elif kind in {"prim::TupleUnpack", "prim::ListUnpack"} and isinstance(
+            self._get(node.inputsAt(0)), list | tuple
+        ):
             for value, item in zip(node.outputs(), self._get(node.inputsAt(0)), strict=True):
                 self.values[value.debugName()] = item
         elif kind == "prim::NumToTensor":
@@ -155,9 +157,12 @@ class _Reader:
     def _only_checks(self, node: Any) -> bool:
         """Return True where the values decide nothing but whether an exception is raised."""
         seen = [use.user for value in node.outputs() for use in value.uses()]
-        return all(
-            user.kind() == "prim::If" and (not user.outputsSize() or self._only_checks(user)) for user in seen
-        )
+        return all(user.kind() == "prim::If" and (not user.outputsSize() or self._only_checks(user)) for user in seen)
+
+
+def _plain_name(value: Any) -> str:
+    """Return the argument's name without the number that the compiler appends."""
+    return str(value.debugName()).partition(".")[0]
 
 
 def _constant(node: Any) -> Any:

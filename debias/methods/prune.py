@@ -1,0 +1,193 @@
+"""Pruning of the units with the largest influence on the bias (parity-proxies paper, Algorithm 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from debias.errors import ModelError, Problem, UsageError
+from debias.methods.base import Repair, Setting
+from debias.methods.search import Logits, Search, State, direction, pair_of
+from debias.model.evaluation import Evaluation, Influence
+from debias.model.layers import Layer
+from debias.model.network import Network
+from debias.objective import Scorer
+
+STOP_BELOW = 0.52
+"""Balanced accuracy below which a network has collapsed and is pruned no further."""
+
+
+@dataclass(frozen=True)
+class Prune:
+    """Take out hidden units, the most influential first, recomputing the influences after each step.
+
+    Parameters
+    ----------
+    steps : int, optional
+        B of Algorithm 1: each step takes out the units above the (1 − 1/B) quantile. Default: one unit a step, until
+        every unit is out or the balanced accuracy falls below 0.52.
+    outgoing : bool
+        True: a unit's outgoing weights are zeroed, so that it contributes nothing (Algorithm 1). False: its incoming
+        weights and bias are zeroed, as the published code does; behind a BatchNorm it then still sends a constant.
+    influence : {"preactivation", "activation"}
+        Where eq. 4 takes the gradient: at the summed pre-activation (the published code; it measures better, see
+        benchmarks/README.md), or at the activation h (the paper's text).
+    """
+
+    steps: int | None = None
+    outgoing: bool = True
+    influence: Influence = "preactivation"
+    name: ClassVar[str] = "prune"
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.steps is not None and self.steps < 1:
+            problems.append(Problem(f"{self.steps!r} is no number of steps", "--steps", "Give 1 or more."))
+        if self.influence not in ("activation", "preactivation"):
+            problems.append(
+                Problem(f"unknown influence {self.influence!r}", "--influence", "Give activation or preactivation.")
+            )
+        if problems:
+            raise UsageError(problems)
+
+    def prunable(self, network: Network) -> tuple[Layer, ...]:
+        """Return the layers whose units can be taken out exactly."""
+        return tuple(
+            layer for layer in network.layers if not (layer.blocked if self.outgoing else layer.incoming_blocked)
+        )
+
+    def repair(self, setting: Setting) -> Repair:
+        """Return the pruned network with the largest objective on the selection rows.
+
+        Raises
+        ------
+        ModelError
+            When no layer can be pruned, with the reason of each.
+        """
+        layers = self.prunable(setting.network)
+        if reasons := self.reasons(setting.network):
+            raise ModelError(reasons)
+        search = Search(setting.objective.on(setting.select))
+        run = _Run(self, setting, layers, search.scorer)
+        first = search.add(run.logits(), dict, {"pruned": 0})
+        sign = direction(first)
+        total = sum(layer.units for layer in layers)
+        limit = self.steps or total
+        for number in range(1, limit + 1):
+            fresh = run.prune(sign)
+            if not fresh:
+                break
+            units = [[layer.path, unit] for layer, unit in fresh]
+            step = search.add(run.logits(), run.changed, {"units": units, "pruned": len(run.order)})
+            setting.progress(number, limit, f"{len(run.order)} of {total} units pruned")
+            if step.balanced_accuracy < STOP_BELOW:
+                break
+        setting.progress(limit, limit, "pruned")
+        chosen = run.order[: int(search.trajectory[search.chosen].detail.get("pruned", 0))]
+        pruned: dict[str, list[int]] = {}
+        for layer, unit in chosen:
+            pruned.setdefault(layer.path, []).append(unit)
+        return search.repair({"units": {path: sorted(units) for path, units in pruned.items()}})
+
+    def skipped(self, network: Network) -> dict[str, str]:
+        """Return the layers that are left alone, with the reason."""
+        return {
+            layer.path: "; ".join(reasons)
+            for layer in network.layers
+            if (reasons := layer.blocked if self.outgoing else layer.incoming_blocked)
+        }
+
+    def reasons(self, network: Network) -> list[Problem]:
+        """Return why no unit of the network can be pruned; nothing where one can."""
+        if self.prunable(network):
+            return []
+        if not network.layers:
+            return [
+                Problem("the network has no hidden fully connected layer, so there is no unit to prune", "", "Use gda.")
+            ]
+        return [Problem(f"cannot be pruned: {why}", path, "Use gda.") for path, why in self.skipped(network).items()]
+
+
+class _Run:
+    """The network while it is being pruned."""
+
+    def __init__(self, method: Prune, setting: Setting, layers: tuple[Layer, ...], scorer: Scorer) -> None:
+        self.method, self.layers, self.scorer = method, layers, scorer
+        network, train = setting.network, setting.train
+        self.train_scorer = scorer if train is setting.select else setting.objective.on(train)
+        self.rows = _rows_of_proxy(self.train_scorer)
+        same = train is setting.select and len(self.rows) == len(train)
+        rows = train if same else train.take(self.rows)
+        device = setting.device
+        self.graded = Evaluation(network, network.tensors(rows), layers, method.influence, device)
+        self.scored = self.graded if same else Evaluation(network, network.tensors(setting.select), device=device)
+        self.units = [(layer, unit) for layer in layers for unit in range(layer.units)]
+        self.alive = np.ones(len(self.units), dtype=bool)
+        self.order: list[tuple[Layer, int]] = []
+        self._weights: dict[tuple[int, int], Tensor] = {}
+        self._last: Logits | None = None
+
+    def logits(self) -> Logits:
+        self._last = self.scored.logits().cpu().numpy()
+        return self._last
+
+    def prune(self, sign: int) -> list[tuple[Layer, int]]:
+        """Take out the next units and return them; none where no unit is left to take."""
+        signed = sign * torch.cat(self.graded.influences(self._proxy())).cpu().numpy()
+        if self.method.steps is None:
+            order = np.flatnonzero(self.alive)
+            picked = order[np.argsort(-signed[order], kind="stable")[:1]]
+        else:
+            cut = np.quantile(signed, 1 - 1 / self.method.steps)
+            picked = np.flatnonzero(self.alive & (signed > cut))
+        self.alive[picked] = False
+        fresh = [self.units[k] for k in picked]
+        self.order += fresh
+        self._apply(fresh)
+        return fresh
+
+    def changed(self) -> State:
+        """Return the entries that differ from the unchanged network."""
+        names = {name for layer, _ in self.order for name in self._entries(layer)}
+        return {name: self.scored.state[name].cpu() for name in names}
+
+    def _entries(self, layer: Layer) -> tuple[str, ...]:
+        if not self.method.outgoing:
+            return layer.incoming
+        return tuple(column.weight for column in layer.columns) or layer.zeroed
+
+    def _apply(self, fresh: list[tuple[Layer, int]]) -> None:
+        state: dict[str, Tensor] = dict(self.scored.state)
+        changed: dict[str, Tensor] = {}
+        for layer in {id(layer): layer for layer, _ in fresh}.values():
+            units = [unit for other, unit in fresh if other is layer]
+            part = layer.prune(state, units, outgoing=self.method.outgoing)
+            state.update(part)
+            changed.update(part)
+        self.graded.update(changed)
+        if self.scored is not self.graded:
+            self.scored.update(changed)
+
+    def _proxy(self) -> Tensor:
+        """Return the proxy's weight of each row; of more than two groups, for the pair that is furthest apart now."""
+        pair = self._pair()
+        if pair not in self._weights:
+            weights = self.train_scorer.proxy_weights(pair)[self.rows]
+            self._weights[pair] = torch.from_numpy(weights).to(self.graded.logits().device)
+        return self._weights[pair]
+
+    def _pair(self) -> tuple[int, int]:
+        return pair_of(self.scorer, self._last)
+
+
+def _rows_of_proxy(scorer: Scorer) -> npt.NDArray[np.int64]:
+    """Return the rows that can carry weight in the proxy: of two groups those that do, else all."""
+    if scorer.n_groups > 2:
+        return np.arange(len(scorer.y))
+    return np.flatnonzero(scorer.proxy_weights(pair_of(scorer, None)))
+

@@ -1,0 +1,115 @@
+"""A network whose parameters move: many gradient steps at little overhead.
+
+Affine steps are folded (`debias.model.folding`), and layers of one shape keep their parameters stacked in one
+tensor, so that folding and optimising take a few operations in all instead of a few per layer. The gradients are
+those of the file's own parameters.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from debias.model.folding import Dense, Folded, fold
+from debias.model.network import Network
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Fully connected layers of one shape; the first stands for all, on stacked entries."""
+
+    names: tuple[str, ...]
+    template: Dense
+
+
+class Tuning:
+    """The network's parameters as leaves of a gradient.
+
+    Parameters
+    ----------
+    network : Network
+        Where the parameters start; never changed.
+    device : str
+        Where the tensors lie.
+
+    Attributes
+    ----------
+    leaves : list of Tensor
+        What an optimiser moves.
+    """
+
+    def __init__(self, network: Network, device: str = "cpu") -> None:
+        self.head = network.head
+        self.folded: Folded = fold(network.program.until(network.head.value))
+        self.program = self.folded.program
+        self._state = {name: value.to(device) for name, value in network.state.items()}
+        self._leaves: dict[tuple[str, ...], Tensor] = {}
+        self._stacked: dict[str, Tensor] = {}
+        self._groups = self._grouped()
+        trained = set(network.parameters)
+        grouped: set[str] = set()
+        for group in self._groups:
+            members = [self.folded.dense[name] for name in group.names]
+            for names in zip(*(member.sources for member in members), strict=True):
+                grouped.update(names)
+                stack = torch.stack([self._state[name] for name in names])
+                self._stacked[names[0]] = self._leaf(names, stack) if names[0] in trained else stack
+        used = {name for dense in self.folded.dense.values() for name in dense.sources}
+        used |= {name for node in self.program.nodes for name in node.params}
+        for name in sorted(used & trained - grouped):
+            self._state[name] = self._leaf((name,), self._state[name].clone())
+
+    @property
+    def leaves(self) -> list[Tensor]:
+        """The tensors that an optimiser moves."""
+        return list(self._leaves.values())
+
+    def logits(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return the logit of each row [N], differentiable in the leaves."""
+        weights = self._weights()
+        env: dict[str, Tensor] = dict(inputs)
+        for node in self.program.nodes:
+            if node.name in weights:
+                env[node.name] = torch.nn.functional.linear(env[node.args[0].name], *weights[node.name])
+            else:
+                env[node.name] = node.evaluate(env, self._state)
+        return self.head.logits(env[self.program.output])
+
+    def state(self) -> dict[str, Tensor]:
+        """Return a copy of the parameters under the file's own names, on the CPU."""
+        found: dict[str, Tensor] = {}
+        for names, leaf in self._leaves.items():
+            values = leaf.detach().cpu().clone()
+            found.update(zip(names, values if len(names) > 1 or names[0] in self._stacked else [values], strict=True))
+        return found
+
+    def _leaf(self, names: tuple[str, ...], value: Tensor) -> Tensor:
+        self._leaves[names] = value.requires_grad_()
+        return value
+
+    def _grouped(self) -> list[_Group]:
+        """Group layers of one shape whose entries nobody else reads."""
+        readers = Counter(name for dense in self.folded.dense.values() for name in set(dense.sources))
+        readers.update(
+            name for node in self.program.nodes if node.name not in self.folded.dense for name in set(node.params)
+        )
+        found: dict[tuple[object, ...], list[str]] = {}
+        for name, dense in self.folded.dense.items():
+            if all(readers[source] == 1 for source in dense.sources):
+                shapes = tuple(tuple(self._state[source].shape) for source in dense.sources)
+                found.setdefault((*dense.shape, shapes), []).append(name)
+        return [_Group(tuple(names), self.folded.dense[names[0]]) for names in found.values()]
+
+    def _weights(self) -> dict[str, tuple[Tensor, Tensor]]:
+        weights: dict[str, tuple[Tensor, Tensor]] = {}
+        for group in self._groups:
+            stacked = group.template.weights(self._stacked)
+            weights.update(zip(group.names, zip(*(part.unbind() for part in stacked), strict=True), strict=True))
+        for name, dense in self.folded.dense.items():
+            if name not in weights:
+                weights[name] = dense.weights(self._state)
+        return weights

@@ -1,0 +1,104 @@
+"""Audit: measure a network as it is deployed; change nothing."""
+
+from __future__ import annotations
+
+from debias.objective import Constraint, Objective, decide, exit_code
+from debias.report.model import Figures, Report, Rows
+from debias.run.figures import Measured
+from debias.run.opening import Opened, Request, model_info, open_request, table_info, versions
+from debias.run.statements import bound_statement
+from debias.fairness.metrics import METRICS, canonical_metric
+
+
+def run_audit(request: Request) -> Report:
+    """Return the report of an audit of all rows of ``--data``."""
+    objective = audit_objective(request)
+    opened = open_request(request)
+    measured = Measured.on(opened.data.sample, objective, request.eps)
+    before, disagreements = deployed(opened, measured)
+    verdict = decide(before.bias, request.eps)
+    rows = len(opened.data.sample)
+    return Report(
+        verb="audit",
+        verdict=verdict,
+        exit_code=exit_code(verdict),
+        statement=bound_statement(verdict, before, request.eps, f"all {rows:,} rows of {opened.data.sample.name}"),
+        rows=Rows(
+            data=rows,
+            train=0,
+            selection=0,
+            verdict=rows,
+            verdict_from="data",
+            missing_attribute={"data": opened.data.missing},
+            missing_attribute_policy=request.missing_attr,
+            dropped=opened.data.dropped,
+        ),
+        margin=None,
+        min_performance=None,
+        optimistic=False,
+        uses_attribute=opened.attribute_is_input,
+        before=before,
+        decision_disagreements=disagreements,
+        notes=[*opened.network.notes, *opened.data.notes],
+        command=request.command({}),
+        **common(opened, objective),
+    )
+
+
+def audit_objective(request: Request) -> Objective:
+    """Return the objective whose metric an audit measures; the bound may be absent."""
+    constraint = Constraint(canonical_metric(request.metric), request.attr, 1.0 if request.eps is None else request.eps)
+    return Objective(constraint, margin=0.0, favorable=request.favorable or "positive")
+
+
+def common(opened: Opened, objective: Objective) -> dict[str, object]:
+    """Return the entries of a report that every verb fills in the same way."""
+    import debias
+
+    request, data = opened.request, opened.data
+    metric = objective.constraint.metric
+    return {
+        "debias_version": debias.__version__,
+        "metric": metric,
+        "metric_formula": METRICS[metric].formula,
+        "attribute": request.attr,
+        "groups": list(data.groups),
+        "privileged": data.privileged,
+        "favorable": data.favorable,
+        "positive_label": data.positive,
+        "eps": request.eps,
+        "threshold": opened.threshold,
+        "decision": opened.decision,
+        "model": model_info(opened.network.archive, request.model),
+        "data": {role: table_info(table) for role, table in opened.tables.items()},
+        "trusted": opened.network.archive.trusted,
+        "seed": request.seed,
+        "device": request.device,
+        "versions": versions(),
+    }
+
+
+def deployed(opened: Opened, measured: Measured, threshold: float | None = None) -> tuple[Figures, int | None]:
+    """Return the figures of the file's own decisions, and the rows where argmax and score disagree.
+
+    Parameters
+    ----------
+    opened : Opened
+        The network; its own forward is run.
+    measured : Measured
+        The rows.
+    threshold : float, optional
+        Where the score is cut; default: as deployed.
+    """
+    head, sample = opened.network.head, measured.sample
+    at = opened.threshold if threshold is None else threshold
+    output = opened.network.outputs(sample)
+    decisions = head.decide(output, at, opened.decision)
+    disagreements = None
+    if head.classes == 2:
+        other = head.decide(output, at, "score" if opened.decision == "argmax" else "argmax")
+        disagreements = int((decisions != other).sum())
+    probabilities = head.probabilities(output).double().numpy()
+    scores = output.reshape(-1).double().numpy() if head.classes == 1 else opened.network.logits(sample)
+    figures = measured.figures(decisions.numpy(), at, scores=scores, probabilities=probabilities)
+    return figures, disagreements

@@ -1,0 +1,103 @@
+"""Contract: write down once what a table and a network mean to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from debias.contract import Contract, Output, write_document
+from debias.data.columns import Columns
+from debias.data.infer import infer_contract
+from debias.data.tables import read_table
+from debias.errors import ContractError, Problem
+from debias.files import write_atomic
+from debias.model.archive import open_archive, serialise
+from debias.model.network import from_archive, signature
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def contract(
+    model: str | Path,
+    data: str | Path | pd.DataFrame,
+    *,
+    attr: str,
+    label: str | None = None,
+    positive: str | None = None,
+    favorable: Literal["positive", "negative"] | None = None,
+    privileged: str | None = None,
+    features: Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
+    bins: str | Sequence[float] | None = None,
+    roles: Mapping[str, str] | None = None,
+    missing: Mapping[str, str] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    cluster: str | None = None,
+    output_kind: Literal["probability", "logit", "softmax", "logits2"] | None = None,
+    decision: Literal["score", "argmax"] | None = None,
+    threshold: float | None = None,
+    out: str | Path | None = None,
+    embed: str | Path | None = None,
+    force: bool = False,
+    trust: bool = False,
+) -> Contract:
+    """Return the contract of a model and a raw table, and write it where `out` or `embed` name a file.
+
+    Parameters
+    ----------
+    model : path
+        TorchScript .pt or torch.export .pt2 file; never changed.
+    data : path or DataFrame
+        Raw table, best the one that the network was trained on: means and SDs are taken from it.
+    roles, missing, kinds : mapping, optional
+        Role of each input, rule for missing values of a column, kind of a column (numeric, boolean, category).
+    out : path, optional
+        Where the contract goes as JSON.
+    embed : path, optional
+        Where a copy of the model goes that carries it.
+
+    Raises
+    ------
+    ContractError, DataError, ModelError
+        With every problem found.
+    """
+    archive = open_archive(model, trust=trust)
+    table = read_table(data, "data")
+    columns = Columns(
+        attr=attr, label=label, positive=positive, favorable=favorable, privileged=privileged,
+        features=features, ignore=ignore, bins=bins,
+    )  # fmt: skip
+    output = Output(kind=output_kind, decision=decision, threshold=threshold)
+    made, _ = infer_contract(
+        table, columns, signature(archive), roles=roles, cluster=cluster, kinds=kinds, output=output
+    )
+    made = _with_missing(made, missing or {})
+    network = from_archive(archive, contract=made)
+    if embed is not None:
+        module = archive.load()
+        if not isinstance(module, torch.export.ExportedProgram):
+            module.eval()
+        text = write_document(made, network.record)
+        write_atomic(Path(embed), serialise(module, {"debias.json": text}), force=force)
+    if out is not None:
+        write_atomic(Path(out), made.to_json().encode(), force=force)
+    return made
+
+
+def _with_missing(made: Contract, rules: Mapping[str, str]) -> Contract:
+    known = {feature.column for feature in made.features}
+    strange = sorted(set(rules) - known)
+    if strange:
+        raise ContractError(
+            [Problem(f"{name!r} is no feature column", "--missing", f"Columns: {', '.join(sorted(known))}.") for name in strange]
+        )
+    if not rules:
+        return made
+    document = made.model_dump(mode="json", exclude_none=True)
+    for feature in document["features"]:
+        feature["missing"] = rules.get(feature["column"], feature.get("missing", "error"))
+    return Contract.model_validate(document)

@@ -1,0 +1,273 @@
+"""From the arguments of a call to an opened network and prepared rows."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from debias.contract import Contract
+from debias.data.columns import Columns
+from debias.data.prepare import Prepared, prepare
+from debias.data.sample import Sample
+from debias.data.tables import Table, read_table
+from debias.errors import DataError, Problem, UsageError
+from debias.model.archive import Archive
+from debias.model.network import Network
+from debias.report.model import ModelInfo, TableInfo
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Source = str | Path | pd.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What every measuring verb is asked; the fields have the names of the flags."""
+
+    verb: Literal["audit", "threshold", "prune", "gda"]
+    model: str | Path
+    data: Any
+    attr: str
+    eps: float | None = None
+    label: str | None = None
+    positive: str | None = None
+    favorable: Literal["positive", "negative"] | None = None
+    privileged: str | None = None
+    metric: str = "statistical-parity"
+    threshold: float | None = None
+    decision: Literal["score", "argmax"] | None = None
+    features: Sequence[str] | None = None
+    ignore: Sequence[str] = ()
+    weight: str | None = None
+    split_by: str | None = None
+    missing_attr: Literal["error", "drop", "group"] = "error"
+    bins: str | Sequence[float] | None = None
+    output_kind: Literal["probability", "logit", "softmax", "logits2"] | None = None
+    contract: str | Path | Contract | None = None
+    device: str = "cpu"
+    trust: bool = False
+    seed: int = 0
+    margin: float = 0.01
+    min_performance: float = 0.55
+    train: Any = None
+    test: Any = None
+    holdout: float = 0.3
+    keep_scores: bool = False
+    out: str | Path | None = None
+    force: bool = False
+    keep_best: bool = False
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            problems.append(
+                Problem(f"{self.threshold!r} is no threshold", "--threshold", "Give a probability between 0 and 1.")
+            )
+        if self.decision == "argmax" and self.threshold not in (None, 0.5):
+            problems.append(
+                Problem(f"--decision argmax implies 0.5, --threshold is {self.threshold!r}", "", "Leave one out.")
+            )
+        if not 0 <= self.holdout < 1:
+            problems.append(Problem(f"{self.holdout!r} is no share of the rows", "--holdout", "Give 0 to below 1."))
+        if self.seed < 0:
+            problems.append(Problem(f"{self.seed!r} is no seed", "--seed", "Give 0 or more."))
+        problems += _device_problems(self.device)
+        if problems:
+            raise UsageError(problems)
+
+    @property
+    def columns(self) -> Columns:
+        """What is said about the table's columns."""
+        return Columns(**{item.name: getattr(self, item.name) for item in fields(Columns)})
+
+    def command(self, settings: Mapping[str, Any]) -> str | None:
+        """Return the command that repeats the run; None for tables that are no files."""
+        tables = (self.data, self.train, self.test)
+        if not all(table is None or isinstance(table, str | Path) for table in tables):
+            return None
+        parts = ["debias", self.verb, str(self.model)]
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name not in {"verb", "model"} and value is not None and value != item.default:
+                parts += _flag(item.name, value)
+        for name, value in settings.items():
+            parts += _flag(name, value)
+        return shlex.join(parts)
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    flag = f"--{name.replace('_', '-')}"
+    if name == "outgoing":
+        return [] if value else ["--incoming"]
+    if isinstance(value, bool):
+        return [flag] if value else []
+    if value is None or value == ():
+        return []
+    if isinstance(value, Contract):
+        return []
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [flag, ",".join(map(str, value))]
+    return [flag, str(value)]
+
+
+def _device_problems(device: str) -> list[Problem]:
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines()[0]
+        return [Problem(f"device {device!r} cannot be used: {reason}", "--device", "Use cpu.")]
+    return []
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An opened network with the rows of ``--data``."""
+
+    request: Request
+    network: Network
+    threshold: float
+    decision: Literal["score", "argmax"]
+    data: Prepared
+    tables: Mapping[str, Table] = field(default_factory=dict)
+
+    @property
+    def attribute_is_input(self) -> bool:
+        """True where a column of the inputs tells the attribute."""
+        sample = self.data.sample
+        attribute = sample.attributes[self.request.attr]
+        return attribute.is_input or "group" in sample.inputs or _tells(sample, attribute.codes)
+
+    def prepare(self, source: Source, role: str) -> tuple[Prepared, Table]:
+        """Read another table with the columns, groups and positive value of ``--data``."""
+        table = read_table(source, role)
+        network = self.network
+        prepared = prepare(
+            table,
+            self.request.columns,
+            inputs=widths(network),
+            contract=network.contract,
+            dtype=dtype_name(network),
+            like=self.data,
+        )
+        return prepared, table
+
+
+def open_request(request: Request) -> Opened:
+    """Open the network and the table of ``--data``."""
+    network = open_network(request)
+    told = network.contract.output if network.contract else None
+    threshold = request.threshold if request.threshold is not None else (told.threshold if told else None)
+    decision = request.decision or (told.decision if told else None) or "score"
+    if decision == "argmax" and network.head.classes == 1:
+        raise UsageError(
+            Problem("--decision argmax is for two-class outputs, this network has one score", str(request.model))
+        )
+    threshold = 0.5 if threshold is None or decision == "argmax" else threshold
+    table = read_table(request.data, "data")
+    data = prepare(
+        table, request.columns, inputs=widths(network), contract=network.contract, dtype=dtype_name(network)
+    )
+    _check_features(network, data.sample)
+    return Opened(request, network, threshold, decision, data, {"data": table})
+
+
+def open_network(request: Request) -> Network:
+    """Open the model file with the contract that goes for it."""
+    return Network.open(
+        request.model,
+        trust=request.trust,
+        contract=read_contract(request.contract),
+        output_kind=request.output_kind,
+    )
+
+
+def read_contract(source: str | Path | Contract | None) -> Contract | None:
+    """Return the contract given as a value or a file."""
+    if source is None or isinstance(source, Contract):
+        return source
+    try:
+        text = Path(source).read_bytes()
+    except OSError as error:
+        raise UsageError(
+            Problem(f"the contract cannot be read: {error.strerror}", str(source), "Check the path.")
+        ) from None
+    return Contract.from_json(text, str(source))
+
+
+def widths(network: Network) -> dict[str, int | None]:
+    """Return the width of each input by role."""
+    return {item.role: item.width for item in network.inputs}
+
+
+def dtype_name(network: Network) -> Literal["float32", "float64"]:
+    """Return the name of the network's floating-point type."""
+    return "float64" if str(network.dtype) == "torch.float64" else "float32"
+
+
+def model_info(archive: Archive, path: str | Path | None = None) -> ModelInfo:
+    """Return the report's entry of a model file."""
+    return ModelInfo(
+        path=str(path or archive.path), format=archive.format, size=archive.size, sha256=archive.sha256
+    )
+
+
+def table_info(table: Table) -> TableInfo:
+    """Return the report's entry of a table."""
+    return TableInfo(path=table.name, rows=len(table), sha256=table.sha256)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a figure may depend on."""
+    import pandas as pd
+    import torch
+
+    import debias
+
+    return {
+        "debias": debias.__version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "pandas": pd.__version__,
+    }
+
+
+def _tells(sample: Sample, codes: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> bool:
+    """Return True where one input column has one value per group, and different ones."""
+    known = codes >= 0
+    if not known.any():
+        return False
+    codes = codes[known]
+    _, first = np.unique(codes, return_index=True)
+    for values in sample.inputs.values():
+        array = values.numpy()[known]
+        by_group = array[first]
+        same = (array == by_group[np.searchsorted(codes[first], codes)]).all(axis=0)
+        distinct = np.array([len(np.unique(column)) == len(first) for column in by_group.T])
+        if len(first) > 1 and bool((same & distinct).any()):
+            return True
+    return False
+
+
+def _check_features(network: Network, sample: Sample) -> None:
+    """Refuse a sample that the network cannot be run on."""
+    wrong = [
+        Problem(
+            f"{sample.inputs[item.role].shape[1]} columns for the input {item.name}, which reads {item.width}",
+            sample.name,
+            "Name the columns with --features, or write a contract (debias contract).",
+        )
+        for item in network.inputs
+        if item.width is not None and sample.inputs[item.role].shape[1] != item.width
+    ]
+    if wrong:
+        raise DataError(wrong)

@@ -1,0 +1,56 @@
+"""The sentences of a report: which figure meets which bound on which rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from debias.methods.base import Method, Repair
+from debias.objective import Objective, Verdict
+from debias.report.model import Figures
+from debias.words import count
+
+
+def bound_statement(verdict: Verdict, figures: Figures, eps: float | None, rows: str) -> str:
+    """Return the verdict as one sentence."""
+    value = "undefined" if figures.bias is None else f"{abs(figures.bias):.4f}"
+    if verdict == "no-bound" or eps is None:
+        return f"No bound was asked (--eps). |bias| is {value} on {rows}."
+    if verdict == "pass":
+        return f"Bound met: |bias| is {value}, below {eps:g}, on {rows}."
+    return f"Bound not met: |bias| is {value}, not below {eps:g}, on {rows}."
+
+
+def repair_statement(verdict: Verdict, after: Figures, repair: Repair, objective: Objective, rows: str) -> str:
+    """Return the verdict of a repair; where no candidate was feasible, the closest one is named."""
+    eps = objective.constraint.eps
+    if repair.point.feasible:
+        return bound_statement(verdict, after, eps, rows)
+    value = "undefined" if after.bias is None else f"{abs(after.bias):.4f}"
+    return (
+        f"Bound not met: no candidate has |bias| below {objective.bound:g} and balanced accuracy of at least "
+        f"{objective.min_performance:g} on the selection rows. The closest is step {repair.chosen} with |bias| "
+        f"{abs(repair.point.bias):.4f} and balanced accuracy {repair.point.balanced_accuracy:.4f} there, |bias| {value} "
+        f"on {rows}."
+    )
+
+
+def summary(method: Method, repair: Repair, units: int) -> str:
+    """Return what was changed, in one sentence."""
+    if method.name == "threshold":
+        return "No weight was changed; the threshold was moved."
+    if repair.chosen == 0:
+        return "No weight was changed: no candidate was better than the unchanged network at its best threshold."
+    if method.name == "prune":
+        pruned: Mapping[str, Any] = repair.changes["units"]
+        number = sum(map(len, pruned.values()))
+        return f"Pruned {count(number, 'unit')} of {units:,} in {count(len(pruned), 'layer')}."
+    return f"Fine-tuned for {repair.changes['epochs']:g} epochs along the gradient of the bias."
+
+
+def calibration_note(before: Figures, after: Figures, folded: bool) -> str:
+    """Return what folding did to the scores as probabilities."""
+    if before.brier is None or after.brier is None:
+        return "The scores are no probabilities, so calibration was not measured."
+    cause = "Folding the threshold into the last bias moves every score" if folded else "The repair moves the scores"
+    return f"{cause}: the Brier score is {before.brier:.4f} before and {after.brier:.4f} after. Calibrate again if you use them as probabilities."
