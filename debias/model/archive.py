@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from debias.errors import ModelError, Problem
+from debias.errors import ModelError, Problem, WriteError
 from debias.model import entries
 from debias.model.preflight import check
+from debias.model.preflight_export import SAMPLE
+from debias.model.preflight_torchscript import UNUSED
 
 if TYPE_CHECKING:
     import torch
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     Loaded = torch.jit.ScriptModule | torch.export.ExportedProgram
 
 Format = Literal["torchscript", "export"]
+
+# read here or needed by nobody: torch gets the program and its numbers only
+_NOT_LOADED = ("extra/", *UNUSED)
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,9 @@ class Archive:
     extra : mapping of str to bytes
         The extra files inside it, such as ``debias.json``.
     trusted : bool
-        True when the content would have been refused, or was not looked at, because the user trusts it.
+        True when the user said that the file is to be trusted.
+    waived : tuple of Problem
+        What would have been refused otherwise; empty for a file that passes by itself.
     static : bool
         True for a ``.pt2`` that was exported for one batch size.
     """
@@ -51,6 +58,7 @@ class Archive:
     sha256: str
     extra: Mapping[str, bytes] = field(repr=False)
     trusted: bool
+    waived: tuple[Problem, ...]
     static: bool
     _payload: bytes = field(repr=False)
 
@@ -107,8 +115,9 @@ def open_archive(path: str | os.PathLike[str], *, trust: bool = False) -> Archiv
         sha256=hashlib.sha256(data).hexdigest(),
         extra={name[6:]: content for name, content in result.files.items() if name.startswith("extra/")},
         trusted=trust,
+        waived=tuple(reason.problem for reason in result.reasons),
         static=result.static,
-        _payload=entries.rebuild(result.files),
+        _payload=_rebuilt(result.files),
     )
 
 
@@ -126,14 +135,28 @@ def serialise(loaded: Loaded, extra: Mapping[str, str | bytes]) -> bytes:
     import torch
 
     buffer = io.BytesIO()
-    text = {name: content if isinstance(content, str) else content.decode() for name, content in extra.items()}
+    try:
+        text = {name: content if isinstance(content, str) else content.decode() for name, content in extra.items()}
+    except UnicodeDecodeError as error:
+        found = f"an extra file of the model is no text ({error})"
+        raise WriteError(Problem(found, "", "save the model without that extra file")) from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if isinstance(loaded, torch.jit.ScriptModule):
-            torch.jit.save(loaded, buffer, _extra_files=text)  # type: ignore[no-untyped-call]
+            torch.jit.save(loaded, buffer, _extra_files=text)
         else:
             torch.export.save(loaded, buffer, extra_files=text)
     return buffer.getvalue()
+
+
+def _rebuilt(files: Mapping[str, bytes]) -> bytes:
+    """The archive that torch gets to see; the example inputs of a .pt2 are an archive of their own."""
+    needed = {name: content for name, content in files.items() if not name.startswith(_NOT_LOADED)}
+    if needed.get(SAMPLE):
+        inner, _ = entries.read_entries(needed[SAMPLE], SAMPLE)
+        if inner is not None:
+            needed[SAMPLE] = entries.rebuild(inner.files)
+    return entries.rebuild(needed)
 
 
 def _read(path: Path) -> bytes:

@@ -1,7 +1,7 @@
 """The zip of a model file, read strictly: every byte of it belongs to exactly one entry.
 
-Readers of zip files disagree about doubtful ones (which of two names counts, what an offset is relative to), so a doubtful
-file is refused, and what is loaded later is a new zip of the entries that were looked at.
+Readers of zip files disagree about doubtful ones (which of two names counts, what an offset is relative to), so a
+doubtful file is refused, and what is loaded later is a new zip of the entries that were looked at.
 """
 
 from __future__ import annotations
@@ -137,9 +137,10 @@ def _names(infos: list[zipfile.ZipInfo], where: str) -> list[Problem]:
             problems.append(Problem("the name is not one that torch writes", place, _SAVE_AGAIN))
         elif not name.startswith(f"{root}/"):
             problems.append(Problem(f"the entry lies outside the root folder {root!r}", place, _SAVE_AGAIN))
-        if name in seen:
-            problems.append(Problem("the name occurs twice", place, _SAVE_AGAIN))
-        seen.add(name)
+        if name.lower() in seen:
+            # torch's reader does not tell capitals from small letters
+            problems.append(Problem("the name occurs twice (capitals do not count)", place, _SAVE_AGAIN))
+        seen.add(name.lower())
     return problems
 
 

@@ -1,4 +1,9 @@
-"""Look at a model file before it is loaded: what it is, and every reason not to load it."""
+"""Look at a model file before it is loaded: what it is, and every reason not to load it.
+
+Loading a TorchScript file or an exported program can run code of its author: a scripted ``__setstate__``, a pickle, a
+shape expression that is evaluated, a name that becomes part of generated Python. None of that is needed to look at the
+file, so nothing of it is executed here, and only what passes is handed to torch.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from debias.errors import Problem
+from debias.model import preflight_export, preflight_torchscript
 from debias.model.entries import read_entries
+
+MAX_REASONS = 40
+"""Most reasons that are listed; how many more there are is said."""
+
+_TRUST = "if you know who made the file, --trust loads it all the same"
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,7 @@ class Preflight:
     format : {"torchscript", "export"} or None
         None where the file is neither.
     files : mapping of str to bytes
-        The entries to load, by name inside the root folder.
+        The entries by name inside the root folder.
     reasons : tuple of Reason
         Every reason to refuse the file; empty when it may be loaded.
     static : bool
@@ -58,10 +69,68 @@ def check(data: bytes, where: str) -> Preflight:
     where : str
         What to call the file in a problem, usually its path.
     """
+    if not data.startswith(b"PK"):
+        return Preflight(None, {}, (Reason(_no_zip(data, where)),))
     found, problems = read_entries(data, where)
     if found is None:
-        return Preflight(None, {}, tuple(Reason(problem) for problem in problems))
+        return Preflight(None, {}, tuple(map(Reason, problems)))
     files = found.files
+    problem = _other_layout(files, where)
+    if problem is not None:
+        return Preflight(None, files, (Reason(problem),))
     if "archive_format" in files:
-        return Preflight("export", files)
-    return Preflight("torchscript", files)
+        findings, static = preflight_export.check(files)
+        return Preflight("export", files, _reasons(findings, where), static)
+    return Preflight("torchscript", files, _reasons(preflight_torchscript.check(files), where))
+
+
+def _no_zip(data: bytes, where: str) -> Problem:
+    if data[:1] == b"\x80" or data[:10] == b"ustar" or data[257:262] == b"ustar":
+        return Problem(
+            "a bare pickle or an old torch.save file, which runs code when it is read",
+            where,
+            "in the program that made the model: torch.jit.script(model).save('model.pt'), or torch.export.save",
+        )
+    found = f"not a model file: no zip, it starts with {data[:8]!r}"
+    return Problem(found, where, "name a TorchScript .pt or a torch.export .pt2 file")
+
+
+def _other_layout(files: Mapping[str, bytes], where: str) -> Problem | None:
+    """Zips that are not of today's two formats."""
+    code = any(name.startswith("code/") for name in files)
+    again = "load it with the torch that wrote it, and save it with a torch of 2.10 or later"
+    if "archive_format" in files:
+        if files["archive_format"] != b"pt2":
+            return Problem(f"an archive of the format {files['archive_format'][:20]!r}", where, again)
+        if code or "data.pkl" in files:
+            return Problem("both a TorchScript file and an exported program", where, "save the model again")
+        return None
+    if any(name.startswith("serialized_exported_program") for name in files):
+        return Problem("an exported program of an old layout", where, again)
+    if "model.json" in files or "attributes.pkl" in files or any(name.startswith("tensors/") for name in files):
+        return Problem("a TorchScript file of an old layout", where, again)
+    if code and "data.pkl" in files and "constants.pkl" in files:
+        return None
+    if "data.pkl" in files:
+        return Problem(
+            "a torch.save file: it holds weights or a pickled module, not a program",
+            where,
+            "in the program that made the model: torch.jit.script(model).save('model.pt'), or torch.export.save",
+        )
+    return Problem("a zip, but neither a TorchScript file nor an exported program", where, "name a .pt or .pt2 file")
+
+
+def _reasons(findings: list[Problem], where: str) -> tuple[Reason, ...]:
+    """One reason for each thing that was found, with its first place and the number of others."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for finding in findings:
+        groups.setdefault((finding.found, finding.remedy), []).append(finding.where)
+    reasons = []
+    for (found, remedy), places in groups.items():
+        others = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
+        problem = Problem(found, f"{where}: {places[0]}{others}", remedy or _TRUST)
+        reasons.append(Reason(problem, content=True))
+    if len(reasons) > MAX_REASONS:
+        rest = Problem(f"{len(reasons) - MAX_REASONS} further reasons", where, _TRUST)
+        reasons[MAX_REASONS:] = [Reason(rest, content=True)]
+    return tuple(reasons)

@@ -1,6 +1,7 @@
 """Small networks of every supported kind, in a real source file so that they can be scripted.
 
-`ALL` maps a name to a factory; `build` makes one with fixed weights, `example` gives rows for it, `HEADS` tells the output.
+`ALL` maps a name to a factory; `build` makes one with fixed weights, `example` gives rows for it, `HEADS` tells the
+output.
 """
 
 from __future__ import annotations
@@ -106,10 +107,7 @@ class Norm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for layer, norm in zip(self.layers, self.norms, strict=False):
-            if self.before:
-                x = self.drop(torch.relu(norm(layer(x))))
-            else:
-                x = norm(self.drop(torch.relu(layer(x))))
+            x = self.drop(torch.relu(norm(layer(x)))) if self.before else norm(self.drop(torch.relu(layer(x))))
         return torch.sigmoid(self.last(x)).flatten()
 
 
@@ -222,7 +220,7 @@ ALL: dict[str, Callable[[], nn.Module]] = {
 }
 """Name to factory. Weights are drawn from torch's generator: use `build` for fixed ones."""
 
-HEADS: dict[str, str] = {name: "probability" for name in ALL} | {
+HEADS: dict[str, str] = dict.fromkeys(ALL, "probability") | {
     "branches": "logit",
     "head_logit": "logit",
     "head_logit_column": "logit",
