@@ -21,9 +21,9 @@ class Columns:
 
     attr: str
     label: str | None = None
-    positive: str | None = None
+    positive: str | float | None = None
     favorable: Literal["positive", "negative"] | None = None
-    privileged: str | None = None
+    privileged: str | float | None = None
     features: Sequence[str] | None = None
     ignore: Sequence[str] = ()
     weight: str | None = None
@@ -37,7 +37,13 @@ def named(table: Table, name: str, flag: str) -> list[Problem]:
     if name in table.columns:
         return []
     near = [other for other in table.columns if other.strip().casefold() == name.strip().casefold()]
-    remedy = f"Did you mean {listing(near)}?" if near else f"Columns: {listing(table.columns)}."
+    parts = [other for other in table.columns if other.startswith(f"{name}_")]
+    if near:
+        remedy = f"Did you mean {listing(near)}?"
+    elif len(parts) > 1:
+        remedy = f"Give a table with the column itself, or name one of {listing(parts)}."
+    else:
+        remedy = f"Columns: {listing(table.columns)}."
     return [Problem(f"has no column {show(name)} ({flag})", table.name, remedy)]
 
 

@@ -87,9 +87,11 @@ def _decode(data: bytes, where: str) -> str:
 def _delimiter(text: str, where: str) -> tuple[str, int]:
     """Return the comma unless it does not part the first rows evenly and exactly one other character does."""
     widths: dict[str, list[int]] = {}
+    lines = io.StringIO(text, newline="")
     for delimiter in DELIMITERS:
         try:
-            rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+            lines.seek(0)
+            rows = csv.reader(lines, delimiter=delimiter)
             widths[delimiter] = [len(row) for row in islice((row for row in rows if row), _SNIFFED_ROWS)]
         except csv.Error as error:
             raise DataError(

@@ -59,7 +59,7 @@ def read_groups(
     *,
     missing_attr: Literal["error", "drop", "group"] = "error",
     bins: str | Sequence[float] | None = None,
-    privileged: str | None = None,
+    privileged: str | float | None = None,
     told: ProtectedAttribute | None = None,
     settled: Grouping | None = None,
     favorable: Mask | None = None,
@@ -74,7 +74,7 @@ def read_groups(
     missing_attr : {"error", "drop", "group"}
     bins : str or sequence of float, optional
         Edges, or the number of quantile bins.
-    privileged : str, optional
+    privileged : str or float, optional
         Name of the privileged group.
     told : ProtectedAttribute, optional
         From the contract.
@@ -300,7 +300,7 @@ def _privileged(
     edges: tuple[float, ...],
     levels: Levels,
     codes: IntArray,
-    privileged: str | None,
+    privileged: str | float | None,
     told: ProtectedAttribute | None,
     favorable: Mask | None,
     where: str,

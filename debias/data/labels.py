@@ -20,7 +20,9 @@ class Label:
     positive: str
 
 
-def read_label(table: Table, column: str, positive: str | None, told_by: str) -> tuple[Label | None, list[Problem]]:
+def read_label(
+    table: Table, column: str, positive: str | float | None, told_by: str
+) -> tuple[Label | None, list[Problem]]:
     """Return the labels, or everything that is wrong with them.
 
     Parameters
@@ -28,7 +30,7 @@ def read_label(table: Table, column: str, positive: str | None, told_by: str) ->
     table : Table
     column : str
         An existing column.
-    positive : str or None
+    positive : str, float or None
         The positive value. None is enough only for labels {0, 1}, {-1, 1} and booleans.
     told_by : str
         Who named the positive value, for messages.
@@ -74,7 +76,7 @@ def read_label(table: Table, column: str, positive: str | None, told_by: str) ->
     return Label((levels.codes == index).astype(np.int64), levels.names[index]), []
 
 
-def match(levels: Levels, value: str) -> int | None:
+def match(levels: Levels, value: str | float) -> int | None:
     """Return the level that a flag's text names: the text itself, or the same number or truth value."""
     text = str(value).strip()
     if text in levels.names:

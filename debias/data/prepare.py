@@ -126,7 +126,8 @@ def prepare(
     label_name, problems = find_label(table, columns, contract)
     label: Label | None = None
     if label_name is not None:
-        positive, told_by = columns.positive, "--positive"
+        positive: str | float | None = columns.positive
+        told_by = "--positive"
         if positive is None and contract is not None and label_name == contract.label:
             positive, told_by = contract.positive, "positive of the contract"
         label, wrong = read_label(table, label_name, positive, told_by)

@@ -88,7 +88,7 @@ def read_table(source: str | os.PathLike[str] | pd.DataFrame | Any, role: str = 
             raise DataError(
                 Problem(f"--{role} is {type(source).__name__}", "", "Give a path, a DataFrame or an Arrow table.")
             )
-        source = _to_frame(pa.table(source))
+        source = _to_frame(pa.table(source), "DataFrame")
     return Table(_checked(source, "DataFrame"), "DataFrame", role=role)
 
 
@@ -107,7 +107,7 @@ def _read_file(path: Path, role: str) -> Table:
     else:
         table = _binary(data, kind, where)
     _check_names(table.column_names, where)
-    return Table(_checked(_to_frame(table), where), where, path, sha256, role, tuple(notes))
+    return Table(_checked(_to_frame(table, where), where), where, path, sha256, role, tuple(notes))
 
 
 def _bytes(path: Path) -> bytes:
@@ -117,7 +117,7 @@ def _bytes(path: Path) -> bytes:
     except FileNotFoundError:
         found = "no such file"
         near = difflib.get_close_matches(path.name, _siblings(path), n=1)
-        remedy = f"Did you mean {show(path.with_name(near[0]))}?" if near else "Check the path."
+        remedy = f"Did you mean {show(near[0])}?" if near else "Check the path."
     except IsADirectoryError:
         found, remedy = "is a directory", f"Give one file: {_FORMATS}."
     except PermissionError:
@@ -182,14 +182,16 @@ def _binary(data: bytes, kind: str, where: str) -> pa.Table:
             return pq.ParquetFile(pa.BufferReader(data)).read()
         reader = pa.ipc.open_file if data[:6] == b"ARROW1" else pa.ipc.open_stream
         with reader(pa.BufferReader(data)) as batches:
-            return batches.read_all()
+            table = batches.read_all()
+            table.validate(full=True)  # offsets of a broken file may point outside its buffers
+            return table
     except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
         name = "Parquet" if kind == "parquet" else "Arrow IPC"
         first = (str(error).splitlines() or [""])[0]
         raise DataError(Problem(f"is a broken {name} file: {first}", where, "Write or copy it again.")) from None
 
 
-def _to_frame(table: pa.Table) -> pd.DataFrame:
+def _to_frame(table: pa.Table, where: str) -> pd.DataFrame:
     """Return pandas columns: dictionaries decoded, decimals as float64, integers with gaps as Int64 (never rounded)."""
     import pandas as pd
     import pyarrow as pa
@@ -197,20 +199,33 @@ def _to_frame(table: pa.Table) -> pd.DataFrame:
     index = [name for name in table.column_names if name.startswith("__index_level_")]
     table = table.drop_columns(index).replace_schema_metadata(None)
     columns: list[Any] = []
-    for column in table.columns:
-        kind = column.type
-        if pa.types.is_dictionary(kind):
-            column = column.cast(kind.value_type)
-        elif pa.types.is_decimal(kind) or pa.types.is_null(kind):
-            column = column.cast(pa.float64())
-        if pa.types.is_integer(column.type) and column.null_count:
-            dtype = pd.UInt64Dtype() if pa.types.is_unsigned_integer(column.type) else pd.Int64Dtype()
-            columns.append(pd.Series(dtype.__from_arrow__(column), dtype=dtype))
-        else:
-            columns.append(column.to_pandas())
+    problems = []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        try:
+            columns.append(_to_series(column))
+        except (pa.ArrowException, ValueError, OverflowError) as error:
+            problems.append(
+                Problem(f"{column.type} cannot be read: {error}", f"{where}, column {show(name)}", "Convert it.")
+            )
+    if problems:
+        raise DataError(problems)
     frame = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=range(table.num_rows))
     frame.columns = pd.Index(table.column_names, dtype=object)
     return frame
+
+
+def _to_series(column: pa.ChunkedArray) -> pd.Series:
+    import pandas as pd
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    elif pa.types.is_decimal(column.type) or pa.types.is_null(column.type):
+        column = column.cast(pa.float64())
+    if pa.types.is_integer(column.type) and column.null_count:
+        dtype = pd.UInt64Dtype() if pa.types.is_unsigned_integer(column.type) else pd.Int64Dtype()
+        return pd.Series(dtype.__from_arrow__(column), dtype=dtype)
+    return column.to_pandas()
 
 
 def _check_names(names: list[str], where: str) -> None:
