@@ -60,16 +60,6 @@ class ContractOptions(ColumnOptions):
             rich_help_panel=DATA,
         ),
     ] = None
-    standardise: Annotated[
-        bool | None,
-        typer.Option(
-            "--standardise/--as-is",
-            help="Whether numeric features are standardised, with mean and SD of this table. Default: unless they "
-            "look standardised already.",
-            rich_help_panel=DATA,
-            show_default=False,
-        ),
-    ] = None
     missing: Annotated[
         list[str] | None,
         typer.Option(
@@ -78,12 +68,6 @@ class ContractOptions(ColumnOptions):
             "Default: the mean, a category of its own, or false where the table has gaps, else error.",
             rich_help_panel=DATA,
         ),
-    ] = None
-    weight: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column of row weights, no feature.", rich_help_panel=DATA)
-    ] = None
-    split_by: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column of persons, no feature.", rich_help_panel=DATA)
     ] = None
     cluster: Annotated[
         str | None,
@@ -141,11 +125,8 @@ def register(app: typer.Typer) -> None:
             bins=options.bins,
             roles=arguments.pairs(options.role, "--role", "NAME=ROLE"),
             kinds=arguments.pairs(options.kind, "--kind", "NAME=KIND"),
-            standardise=options.standardise,
             missing=arguments.pairs(options.missing, "--missing", "NAME=RULE"),
             cluster=options.cluster,
-            weight=options.weight,
-            split_by=options.split_by,
             output_kind=options.output_kind.value if options.output_kind else None,
             decision=options.decision.value if options.decision else None,
             threshold=options.threshold,

@@ -166,13 +166,18 @@ def test_calls_fit_the_functions(run: FakeRun, verb: str, monkeypatch: pytest.Mo
     assert call(verb, "m.pt", *flags).exit_code == 0
     monkeypatch.delitem(sys.modules, "debias.run")
     function = getattr(importlib.import_module("debias.run"), verb)
+    from debias.run.opening import Request
+
     _, arguments, settings = run.calls[0]
     signature = inspect.signature(function)
     signature.bind(*arguments, **settings)
+    defaults = {name: parameter.default for name, parameter in signature.parameters.items()}
+    if "options" in defaults:
+        defaults = {field.name: field.default for field in dataclasses.fields(Request)} | defaults | {"progress": None}
     for name, value in settings.items():
-        default = signature.parameters[name].default
-        if name not in ("attr", "eps", "out") and default is not inspect.Parameter.empty:
-            assert value == default, name
+        assert name in defaults
+        if name not in ("attr", "eps", "out"):
+            assert value == defaults[name] or not (value or defaults[name]), name
 
 
 def test_metric_names_are_those_of_the_metrics() -> None:
@@ -360,7 +365,6 @@ def test_contract(run: FakeRun) -> None:
     assert run.settings["roles"] == {"a=b": "features"}
     assert run.settings["missing"] == {"age": "mean"}
     assert run.settings["kinds"] == {}
-    assert run.settings["standardise"] is None
     assert run.settings["out"] == Path("m.pt.debias.json")
     assert run.settings["embed"] is None
     call(*arguments, "--embed", "e.pt")
