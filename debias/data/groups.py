@@ -104,6 +104,8 @@ def read_groups(
     problems += wrong
     if names is None or codes is None:
         return None, problems
+    if told is not None and edges != (told.bins or ()):
+        told = None  # other bins than the contract's: its privileged group is none of these
     if settled is None and missing_attr == "group" and gaps.size:
         names = (*names, MISSING_GROUP)
     if MISSING_GROUP in names and gaps.size and missing_attr == "group":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,10 +43,9 @@ class Levels:
 
 def missing(series: pd.Series) -> Mask:
     """Return where a cell is missing: null, NaN, or text of blanks."""
-    mask: Mask = series.isna().to_numpy(dtype=bool)
-    if not _is_number(series):
-        mask = mask | np.fromiter((isinstance(v, str) and not v.strip() for v in series), dtype=bool, count=len(series))
-    return mask
+    if _is_number(series):
+        return np.asarray(series.isna(), dtype=bool)
+    return _cells(series)[0] < 0
 
 
 def to_numbers(series: pd.Series) -> tuple[FloatArray, Mask]:
@@ -59,43 +58,55 @@ def to_numbers(series: pd.Series) -> tuple[FloatArray, Mask]:
     """
     if _is_number(series):
         return series.to_numpy(dtype=np.float64, na_value=np.nan), np.zeros(len(series), dtype=bool)
-    values = np.full(len(series), np.nan)
-    wrong = np.zeros(len(series), dtype=bool)
-    absent = missing(series)
-    for i, cell in enumerate(series):
-        if absent[i]:
-            continue
-        parsed = _parsed(cell)
-        if parsed is None:
-            wrong[i] = True
-        else:
-            values[i] = parsed
-    return values, wrong
+    codes, cells = _cells(series)
+    parsed = [_parsed(cell) for cell in cells]
+    values = np.array([np.nan if value is None else value for value in parsed] + [np.nan])
+    wrong = np.array([value is None for value in parsed] + [False])
+    return values[codes], wrong[codes]
 
 
 def to_levels(series: pd.Series) -> Levels:
     """Return the distinct values of a column; numbers sorted as numbers, text as text."""
     import pandas as pd
 
-    absent = missing(series)
     if _is_number(series) and not pd.api.types.is_bool_dtype(series):
+        absent = missing(series)
         dtype: type = np.float64
         if pd.api.types.is_integer_dtype(series):  # float64 would merge integers beyond 2**53
             dtype = np.uint64 if pd.api.types.is_unsigned_integer_dtype(series) else np.int64
         distinct, inverse = np.unique(series[~absent].to_numpy(dtype=dtype), return_inverse=True)
         codes = np.full(len(series), -1, dtype=np.int64)
         codes[~absent] = inverse
-        names = number_names(distinct.tolist()) if dtype is np.float64 else [str(value) for value in distinct]
-        return Levels(codes, tuple(names), distinct.astype(np.float64))
-    texts = np.array([None if gone else text_of(cell) for gone, cell in zip(absent, series, strict=True)], dtype=object)
-    raw_codes, uniques = pd.factorize(texts)
-    order = np.argsort(np.asarray(uniques, dtype=str)) if len(uniques) else np.zeros(0, dtype=np.int64)
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    codes = np.where(raw_codes < 0, -1, rank[raw_codes] if len(rank) else -1).astype(np.int64)
-    names = [str(uniques[i]) for i in order]
+        shown = number_names(distinct.tolist()) if dtype is np.float64 else [str(value) for value in distinct]
+        return Levels(codes, tuple(shown), distinct.astype(np.float64))
+    raw, cells = _cells(series)
+    texts = [text_of(cell) for cell in cells]
+    names = sorted(set(texts))
+    rank = {name: i for i, name in enumerate(names)}
+    lookup = np.array([rank[text] for text in texts] + [-1], dtype=np.int64)
     numbers = np.array([float(name == "True") for name in names]) if set(names) <= {"False", "True"} else None
-    return Levels(codes, tuple(names), numbers)
+    return Levels(lookup[raw], tuple(names), numbers)
+
+
+def _cells(series: pd.Series) -> tuple[IntArray, list[Any]]:
+    """Return cells that are no numbers as codes (−1 where missing) and the cells that they stand for.
+
+    Columns of nothing but text are reduced to their distinct cells; in mixed ones 1 and True would become one.
+    """
+    import pandas as pd
+
+    if isinstance(series.dtype, pd.CategoricalDtype) or pd.api.types.infer_dtype(series, skipna=True) == "string":
+        codes, uniques = pd.factorize(series)
+        cells = list(uniques)
+    else:
+        present = np.flatnonzero(series.notna().to_numpy())
+        cells = list(series.iloc[present])
+        codes = np.full(len(series), -1, dtype=np.int64)
+        codes[present] = np.arange(len(present))
+    kept = [i for i, cell in enumerate(cells) if not (isinstance(cell, str) and not cell.strip())]
+    lookup = np.full(len(cells) + 1, -1, dtype=np.int64)
+    lookup[kept] = np.arange(len(kept))
+    return lookup[codes], [cells[i] for i in kept]
 
 
 def text_of(cell: object) -> str:

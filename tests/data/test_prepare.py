@@ -460,6 +460,16 @@ def test_flags_go_before_the_contract() -> None:
     assert (done.positive, done.privileged, done.favorable) == ("no", "m", "positive")
 
 
+def test_other_bins_than_those_of_the_contract() -> None:
+    told = ProtectedAttribute(column="age", bins=(24,), groups=("young", "old"), privileged="young")
+    contract = CONTRACT.model_copy(update={"attributes": (told,)})
+    frame = RAW.assign(age=[20, 21, 22, 24, 25, 26])
+    done = make(frame, 5, contract=contract, attr="age")
+    assert (done.groups, done.privileged) == (("young", "old"), "young")
+    done = make(frame, 5, contract=contract, attr="age", bins="22,")
+    assert (done.groups, done.privileged) == (("< 22", ">= 22"), ">= 22")
+
+
 def test_like_encodes_by_contract_too() -> None:
     first = make(RAW, 5, contract=CONTRACT)
     assert make(RAW, 5, contract=CONTRACT, like=first).sample.inputs["features"].tolist() == (
