@@ -56,6 +56,8 @@ def write_atomic(path: str | os.PathLike[str], data: bytes, *, force: bool = Fal
 
 
 def _check_name(target: Path, force: bool) -> None:
+    if "\0" in str(target):
+        raise WriteError(Problem("not a usable name", repr(str(target)), "name another file"))
     try:
         if target.is_dir():
             raise WriteError(Problem("the output is a directory", str(target), "name a file"))
@@ -63,10 +65,8 @@ def _check_name(target: Path, force: bool) -> None:
             raise WriteError(Problem("the folder of the output does not exist", str(target.parent), "make it first"))
         if not force and os.path.lexists(target):
             raise WriteError(_exists(target))
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError):
-            raise WriteError(_problem(error, target, 0)) from None
-        raise WriteError(Problem(f"not a usable name: {error}", repr(str(target)), "name another file")) from None
+    except OSError as error:
+        raise WriteError(_problem(error, target, 0)) from None
 
 
 def _take_name(temporary: str, target: Path, force: bool) -> None:
@@ -75,7 +75,7 @@ def _take_name(temporary: str, target: Path, force: bool) -> None:
         return
     # a hard link fails where the name is taken, which a rename does not
     try:
-        os.link(temporary, target)  # noqa: PTH200
+        os.link(temporary, target)
     except FileExistsError:
         raise
     except OSError:

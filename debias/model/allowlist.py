@@ -62,13 +62,15 @@ TORCHSCRIPT_OPS: frozenset[str] = frozenset(
 ) | frozenset(f"aten.{name}" for name in ATEN)
 """What may follow ``ops.`` in the program text of a TorchScript file."""
 
-TORCHSCRIPT_NAMES: frozenset[str] = frozenset(
-    """
-    annotate bool float getattr inf int isinstance nan range str unchecked_cast uninitialized
-    Any Device Dict Final List NoneType Optional Tensor Tuple Union number Module NamedTuple __annotations__
-    """.split()
+TORCHSCRIPT_WORDS: frozenset[str] = frozenset(
+    "annotate bool float getattr inf int isinstance nan range str unchecked_cast uninitialized".split()
 )
-"""Names of TorchScript itself."""
+"""Words of TorchScript itself; a program may not give them another meaning."""
+
+TORCHSCRIPT_TYPES: frozenset[str] = frozenset(
+    "Any Device Dict Final List NoneType Optional Tensor Tuple Union number".split()
+)
+"""Names of its types."""
 
 EXPORT_TARGETS: frozenset[str] = frozenset(
     f"_operator.{name}"

@@ -14,6 +14,8 @@ NATIVE_CLASSES = "__torch__.torch.classes"
 QUANTISED = "a quantised network has no weights that can be repaired: use the file it was quantised from"
 MAX_LOOP = 100_000
 """Most rounds of a `for` over a fixed range."""
+_ROOTS = frozenset({"torch", "ops", "__torch__", "CONSTANTS"})
+_NAMES = allowlist.TORCHSCRIPT_WORDS | allowlist.TORCHSCRIPT_TYPES
 _EXPRESSIONS = (
     ast.Constant,
     ast.Name,
@@ -111,6 +113,7 @@ class Body:
                 self.program.annotation(argument.annotation, self.entry)
             if self.owner and number == 0 and kind not in (self.owner, None):
                 self.refuse(f"the first argument of {self.node.name} has another class", self.node)
+            self.declared(argument.arg, argument)
             self.kinds[argument.arg] = self.owner if self.owner and number == 0 else self._class_of(kind)
         for default in arguments.defaults:
             self.expression(default)
@@ -222,8 +225,12 @@ class Body:
             self.attribute(node)
         elif not isinstance(node, ast.Name):
             self.refuse("an assignment to something other than a name", node)
-        elif node.id in ("torch", "ops", "__torch__", "CONSTANTS") or node.id in allowlist.TORCHSCRIPT_NAMES:
-            self.refuse(f"the name {node.id} is given another meaning", node)
+        else:
+            self.declared(node.id, node)
+
+    def declared(self, name: str, node: ast.AST) -> None:
+        if name in _ROOTS or name in allowlist.TORCHSCRIPT_WORDS:
+            self.refuse(f"the name {name} is given another meaning", node)
 
     def loop(self, node: ast.expr, place: ast.AST) -> None:
         self.expression(node)
@@ -252,7 +259,7 @@ class Body:
                     self.expression(part)
 
     def name(self, node: ast.Name) -> None:
-        if node.id not in self.kinds and node.id not in allowlist.TORCHSCRIPT_NAMES:
+        if node.id not in self.kinds and node.id not in _NAMES:
             self.refuse(f"the name {node.id}, which is defined nowhere", node)
 
     def attribute(self, node: ast.Attribute) -> None:
@@ -263,7 +270,7 @@ class Body:
         elif name.startswith(NATIVE_CLASSES):
             self.program.native(name, self.entry, node)
         elif not self._known(root, rest):
-            what = "calls or names" if root in ("torch", "ops", "__torch__") else "reads"
+            what = "calls or names" if root in _ROOTS else "reads"
             self.refuse(f"the program {what} {name}, which is not on the list of harmless operators", node)
 
     def _known(self, root: str, rest: str) -> bool:
@@ -305,7 +312,7 @@ class Body:
         elif function.id in self.kinds:
             if not (self.kinds[function.id] or "").endswith("()"):
                 self.refuse(f"a call of {function.id}, which is not a function of the file", node)
-        elif function.id not in allowlist.TORCHSCRIPT_NAMES:
+        elif function.id not in allowlist.TORCHSCRIPT_WORDS:
             self.refuse(f"the program calls {function.id}, which is not on the list of harmless operators", node)
 
     def _callable(self, node: ast.Attribute) -> bool:

@@ -249,7 +249,9 @@ def _tree(text: str) -> str | None:
                 "collections.OrderedDict",
             ):
                 return f"nests a {str(node['type'])[:60]}"
-            if not all(isinstance(key, str) and _fits(_IDENTIFIER, key) for key in context or []):
+            # pytree turns a table in this place into an enumeration, and imports its module for that
+            keys = [] if context is None else context
+            if not isinstance(keys, list) or not all(isinstance(key, str) and _fits(_IDENTIFIER, key) for key in keys):
                 return "has unusual keys"
             nodes += node["children_spec"]
         if protocol != 1:
