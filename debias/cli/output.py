@@ -97,9 +97,9 @@ def show(value: Report | Inspection, *, json: bool, quiet: bool) -> None:
     from rich.console import Console
 
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        # A file or a log has no width; 80 columns would fold what need not be folded.
-        console.width = max(console.width, 100)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        # A file or a log has no width of its own.
+        console.width = 100
     with console.capture() as captured:
         print_report(value, console)
     _write(stream, captured.get())

@@ -205,14 +205,12 @@ def _rows(report: Report) -> Section:
 def _closing(report: Report) -> Iterator[Section]:
     if report.notes:
         yield Section("Notes", items=tuple(report.notes))
-    items = [f"model: {report.model.path}, {report.model.format}, {size(report.model.size)}", report.model.sha256]
+    model = report.model
+    items = [f"model: {model.path}, {model.format}, {size(model.size)}, {model.sha256}"]
     for role, table in report.data.items():
         items.append(f"{role}: {table.path}, {count(table.rows)} rows" + (f", {table.sha256}" if table.sha256 else ""))
     if report.output is not None:
         items.append(f"written: {report.output.path}, {size(report.output.size)}, {report.output.sha256}")
-    elif report.verb != "audit":
-        items.append("no model was written")
-    items[0:2] = [f"{items[0]}, {items[1]}"]
     yield Section("Files", items=tuple(items))
     if report.command:
         yield Section("To repeat", code=report.command)

@@ -40,7 +40,7 @@ def _sections(found: Inspection) -> Iterator[Section]:
     if found.contract is not None:
         yield Section("Contract", items=tuple(_contract(found.contract)))
     if found.record is not None:
-        yield Section("Written by debias", items=tuple(_pairs(found.record)))
+        yield Section("Written by debias", items=tuple(_record(found.record)))
     if found.notes:
         yield Section("Notes", items=tuple(found.notes))
 
@@ -101,6 +101,16 @@ def _contract(contract: dict[str, object]) -> Iterator[str]:
     if isinstance(features, list):
         names = [str(one.get("column", one)) if isinstance(one, dict) else str(one) for one in features]
         yield f"features: {count(len(names))} ({', '.join(names)})"
+
+
+def _record(record: dict[str, object]) -> Iterator[str]:
+    """The record without the figures per group, which only a report has room for."""
+    yield from _pairs({key: value for key, value in record.items() if key != "figures"})
+    figures = record.get("figures")
+    for name, one in figures.items() if isinstance(figures, dict) else ():
+        if isinstance(one, dict):
+            told = {key: one.get(key) for key in ("n", "balanced_accuracy", "bias", "threshold")}
+            yield f"{name}: {_plain(told)}"
 
 
 def _pairs(values: dict[str, object]) -> Iterator[str]:

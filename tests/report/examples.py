@@ -183,6 +183,6 @@ def inspection(**changes: Any) -> Inspection:
             "attributes": [{"column": "sex", "privileged": "male"}],
             "output": {"kind": "probability", "threshold": 0.5},
         },
-        "record": {"method": "prune", "seed": 0},
+        "record": {"method": "prune", "seed": 0, "figures": {"after": {"n": 9, "bias": -0.01, "groups": [{"n": 1}]}}},
     }
     return Inspection.model_validate({**values, **changes})
