@@ -109,7 +109,7 @@ LAMBDA = "(lambda: 1)()"
         ((*CALL, "in_spec"), '[1, {"type": "os.system", "context": "null", "children_spec": []}]', "nests a os.system"),
         ((*CALL, "in_spec"), '[1, {"type": "builtins.dict", "context": "[\\"a b\\"]", "children_spec": []}]', "keys"),
         ((*CALL, "in_spec"), '[1, {"type": null, "context": "{\\"__enum__\\": true}", "children_spec": []}]', "keys"),
-        ((*CALL, "in_spec"), '[1, {"type": "builtins.dict", "context": "{\\"__enum__\\": true}", "children_spec": []}]', "keys"),
+        ((*CALL, "out_spec"), '[1, {"type": "builtins.dict", "context": "{\\"__enum__\\": 1}", "children_spec": []}]', "keys"),
         ((*CALL, "in_spec"), "[2, {}]", "no nesting"),
         ((*CALL, "in_spec"), "x", "no nesting"),
         ((*CALL, "forward_arg_names"), ["x, y=__import__('os')"], "not a name"),
@@ -235,16 +235,22 @@ def test_computed_sizes_and_guards_pass(strict: bool, tmp_path: Path) -> None:
     assert torch.equal(loaded.module()(x), program.module()(x))
 
 
+# each takes half a second; together they hold every kind of layer
+DECOMPOSED = ("in_place", "gelu", "batchnorm_after", "layernorm_before", "concat", "arithmetic", "double_softmax")
+
+
 @pytest.mark.parametrize("train", [False, True], ids=["eval", "train"])
 def test_the_allowlist_holds_every_operator_of_the_supported_networks(train: bool) -> None:
     targets: set[str] = set()
     for name in nets.ALL:
         program = nets.exported(nets.build(name, train=train), dynamic=name != "double")
+        targets.update(str(node.target) for node in program.graph.nodes if node.op == "call_function")
+        if name not in DECOMPOSED:
+            continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of its own pytree
             decomposed = program.run_decompositions()
-        for variant in (program, decomposed):
-            targets.update(str(node.target) for node in variant.graph.nodes if node.op == "call_function")
+        targets.update(str(node.target) for node in decomposed.graph.nodes if node.op == "call_function")
     names = {target.split(".")[1] for target in targets if target.startswith("aten.")}
     assert len(names) > 20
     assert names <= allowlist.EXPORT_ATEN
