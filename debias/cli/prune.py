@@ -49,6 +49,23 @@ class PruneOptions(RepairOptions):
             rich_help_panel=SEARCH,
         ),
     ] = Influence.PREACTIVATION
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Take at most this many steps. Default: until every unit is out.",
+            rich_help_panel=SEARCH,
+            min=1,
+        ),
+    ] = None
+    stop_below: Annotated[
+        float,
+        typer.Option(
+            metavar="BA",
+            help="Balanced accuracy below which a network has collapsed and is pruned no further; 0 goes on.",
+            rich_help_panel=SEARCH,
+        ),
+    ] = 0.52
 
 
 def register(app: typer.Typer) -> None:
@@ -63,4 +80,6 @@ def register(app: typer.Typer) -> None:
             steps=options.steps,
             outgoing=options.outgoing,
             influence=options.influence.value,
+            limit=options.limit,
+            stop_below=options.stop_below,
         )

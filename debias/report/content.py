@@ -168,9 +168,13 @@ def _change(report: Report) -> Section | None:
         )
     before, after = report.before.brier, report.after.brier if report.after else None
     if change.folded:
-        sentences.append("The cut is folded into the last bias, which moves the probabilities.")
+        sentences.append(
+            "The cut is folded into the last bias, which moves every score; calibrate again before use as probabilities."
+        )
     if before is not None and after is not None:
         sentences.append(f"Brier score {rate(before)} before, {rate(after)} after.")
+    elif report.after is not None:
+        sentences.append("The scores are no probabilities, so calibration was not measured.")
     if report.selection is not None and report.selection.after is not None:
         chosen = report.selection.after
         sentences.append(

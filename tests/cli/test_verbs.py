@@ -73,7 +73,7 @@ def test_audit_defaults(run: FakeRun) -> None:
     ("verb", "own"),
     [
         ("threshold", {}),
-        ("prune", {"steps": None, "outgoing": True, "influence": "preactivation"}),
+        ("prune", {"steps": None, "outgoing": True, "influence": "preactivation", "limit": None, "stop_below": 0.52}),
         (
             "gda",
             {
@@ -127,6 +127,8 @@ def test_repair_defaults(run: FakeRun, verb: str, own: dict[str, Any]) -> None:
         (["--force"], "force", True),
         (["--steps", "48"], "steps", 48),
         (["--incoming"], "outgoing", False),
+        (["--limit", "20"], "limit", 20),
+        (["--stop-below", "0"], "stop_below", 0.0),
         (["--influence", "activation"], "influence", "activation"),
     ],
 )

@@ -49,7 +49,7 @@ def test_says_what_was_found_and_done() -> None:
         "Step 31 of 352 was chosen",
         "threshold: +0.1900 constrained objective",
         "Brier score 0.1200 before, 0.1310 after",
-        "folded into the last bias, which moves the probabilities",
+        "folded into the last bias, which moves every score",
         "written: models/lender.prune.pt",
         "The privileged group was taken from the table",
     ):
