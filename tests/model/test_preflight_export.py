@@ -66,6 +66,7 @@ GRAPH = ("graph_module", "graph")
 NODE = (*GRAPH, "nodes", 0)
 CALL = ("graph_module", "module_call_graph", 0, "signature")
 CODE = "__import__('os').system('touch written')"
+ENUM = '[1, {"type": "builtins.dict", "context": "{\\"__enum__\\": 1}", "children_spec": []}]'
 SYMBOL = b"Symbol('s77', positive=True, integer=True)"
 LAMBDA = "(lambda: 1)()"
 
@@ -109,7 +110,7 @@ LAMBDA = "(lambda: 1)()"
         ((*CALL, "in_spec"), '[1, {"type": "os.system", "context": "null", "children_spec": []}]', "nests a os.system"),
         ((*CALL, "in_spec"), '[1, {"type": "builtins.dict", "context": "[\\"a b\\"]", "children_spec": []}]', "keys"),
         ((*CALL, "in_spec"), '[1, {"type": null, "context": "{\\"__enum__\\": true}", "children_spec": []}]', "keys"),
-        ((*CALL, "out_spec"), '[1, {"type": "builtins.dict", "context": "{\\"__enum__\\": 1}", "children_spec": []}]', "keys"),
+        ((*CALL, "out_spec"), ENUM, "keys"),
         ((*CALL, "in_spec"), "[2, {}]", "no nesting"),
         ((*CALL, "in_spec"), "x", "no nesting"),
         ((*CALL, "forward_arg_names"), ["x, y=__import__('os')"], "not a name"),
