@@ -169,7 +169,8 @@ def _change(report: Report) -> Section | None:
     before, after = report.before.brier, report.after.brier if report.after else None
     if change.folded:
         sentences.append(
-            "The cut is folded into the last bias, which moves every score; calibrate again to use them as probabilities."
+            "The cut is folded into the last bias, which moves every score; "
+            "calibrate again before reading it as a probability."
         )
     if before is not None and after is not None:
         sentences.append(f"Brier score {rate(before)} before, {rate(after)} after.")
