@@ -61,13 +61,26 @@ def read_exported(exported: torch.export.ExportedProgram) -> Program:
 
 def static_batch(exported: torch.export.ExportedProgram) -> int | None:
     """Return the one batch size that the program accepts, or None where it is free."""
-    sizes = set()
-    for fx_node in exported.graph.nodes:
-        if fx_node.op == "placeholder" and fx_node.name in exported.graph_signature.user_inputs:
-            value = fx_node.meta.get("val")
-            if isinstance(value, torch.Tensor) and value.ndim:
-                sizes.add(value.shape[0])
-    return next(iter(sizes)) if len(sizes) == 1 and all(isinstance(s, int) for s in sizes) else None
+    # A free size is a symbol, which cannot be put into a set.
+    rows = [shape[0] for shape in _input_shapes(exported).values() if shape]
+    return rows[0] if rows and all(isinstance(size, int) and size == rows[0] for size in rows) else None
+
+
+def input_widths(exported: torch.export.ExportedProgram) -> dict[str, int]:
+    """Return the number of columns of each input [N, columns] for which it was exported."""
+    return {
+        name: shape[1]
+        for name, shape in _input_shapes(exported).items()
+        if len(shape) == 2 and isinstance(shape[1], int)
+    }
+
+
+def _input_shapes(exported: torch.export.ExportedProgram) -> dict[str, tuple[Any, ...]]:
+    inputs = exported.graph_signature.user_inputs
+    values = {node.name: node.meta.get("val") for node in exported.graph.nodes if node.op == "placeholder"}
+    return {
+        name: tuple(value.shape) for name, value in values.items() if name in inputs and isinstance(value, torch.Tensor)
+    }
 
 
 def _read(fx_node: Any, arguments: dict[str, Any], batch: int | None) -> Node | None:
@@ -91,7 +104,7 @@ def _read(fx_node: Any, arguments: dict[str, Any], batch: int | None) -> Node | 
                 args = (args[0], [-1, *sizes[1:]])
         return Node(fx_node.name, plain, direct_call(plain, target) if not kwargs else target, args, kwargs)
     name = getattr(target, "__name__", "")
-    if PYTHON_OPERATORS.get(name) is target:
+    if callable(target) and PYTHON_OPERATORS.get(name) is target:
         return Node(fx_node.name, name, target, args, kwargs)
     if name in {"_assert_scalar", "sym_constrain_range_for_size"}:
         return Node(fx_node.name, name, lambda *_: None, (), {})

@@ -62,9 +62,11 @@ class Head:
     def logits(self, value: Tensor) -> Tensor:
         """Return the logit of each row [N] from the program's value named `value`."""
         if value.ndim == 2 and value.shape[1] == 2:
-            return value[:, 1].log() - value[:, 0].log() if self.from_probability else value[:, 1] - value[:, 0]
+            if self.from_probability:
+                value = _inside(value).log()
+            return value[:, 1] - value[:, 0]
         flat = value.reshape(-1)
-        return torch.logit(flat) if self.from_probability else flat
+        return torch.logit(_inside(flat)) if self.from_probability else flat
 
     def fold(self, state: Mapping[str, Tensor], cut: float, threshold: float) -> dict[str, Tensor]:
         """Return the bias with which ``score > threshold`` decides as ``logit > cut`` did.
@@ -113,6 +115,13 @@ class Head:
         return output.reshape(-1) > (logit(threshold) if self.kind == "logit" else threshold)
 
 
+def _inside(probability: Tensor) -> Tensor:
+    """Return probabilities whose logit and its gradient are finite; NaN for what is no probability."""
+    info = torch.finfo(probability.dtype)
+    inside = probability.clamp(info.tiny, 1 - info.eps / 2)
+    return torch.where((probability >= 0) & (probability <= 1), inside, torch.nan)
+
+
 def logit(probability: float) -> float:
     """Return log(p / (1 − p)) of a probability strictly between 0 and 1."""
     return math.log(probability) - math.log1p(-probability)
@@ -155,33 +164,53 @@ def find_head(
                 f"--output-kind {kind} does not fit an output of shape {list(output.shape)[1:] or '[N]'}", "last layer"
             )
         )
-    head = _from_graph(program, output, two)
+    head = _from_graph(program, state, output, two)
     if kind is not None and kind != head.kind:
         head = _overridden(head, kind)
     return _with_bias(head, program, state, shared)
 
 
-def _back(program: Program, name: str, ops: frozenset[str]) -> str:
-    """Follow a value back through operations of one input."""
+def _back(program: Program, state: Mapping[str, Tensor], name: str) -> str:
+    """Follow a value back through operations that only give the same numbers another shape."""
     node = program.by_name.get(name)
-    while node is not None and node.op in ops and isinstance(node.argument(0), Ref):
+    while node is not None and isinstance(node.argument(0), Ref) and _shape_only(program, state, node):
         name = node.args[0].name
         node = program.by_name.get(name)
     return name
 
 
-_SHAPE_ONLY = RESHAPE | IDENTITY
+def _shape_only(program: Program, state: Mapping[str, Tensor], node: Node) -> bool:
+    if node.op in RESHAPE or node.op in IDENTITY:
+        return True
+    if node.op == "slice" and node.argument(1, 0) == 0:
+        end = node.argument(3)
+        return node.argument(2) in (None, 0) and (end is None or end >= _ALL) and node.argument(4, 1) == 1
+    # The one column of [N, 1] taken by its number.
+    return node.op in {"select", "slice"} and node.argument(1, 0) in (1, -1) and _one_column(program, state, node)
 
 
-def _from_graph(program: Program, output: Tensor, two: bool) -> Head:
-    name = _back(program, program.output, _SHAPE_ONLY)
+def _one_column(program: Program, state: Mapping[str, Tensor], node: Node) -> bool:
+    source: Node | None = node
+    while source is not None and source.op in IDENTITY | {"select", "slice", "sigmoid"}:
+        source = program.by_name.get(source.args[0].name) if isinstance(source.argument(0), Ref) else None
+    if source is None or source.op != "linear" or not isinstance(source.argument(1), Param):
+        return False
+    return int(state[source.args[1].name].shape[0]) == 1
+
+
+_ALL = 2**31
+"""A slice that ends here or later takes every row."""
+
+
+def _from_graph(program: Program, state: Mapping[str, Tensor], output: Tensor, two: bool) -> Head:
+    name = _back(program, state, program.output)
     node = program.by_name.get(name)
     within = bool(((output >= 0) & (output <= 1)).all())
     if node is not None and node.op == "sigmoid" and not two:
         return Head("probability", node.args[0].name, None, None)
-    if node is not None and node.op in {"softmax", "_softmax"} and two:
+    if node is not None and _is_softmax(node) and two:
         return Head("softmax", node.args[0].name, None, None)
-    if node is not None and not two and (pair := _second_of_softmax(program, node)):
+    if node is not None and not two and (pair := _second_of_softmax(program, state, node)):
         return Head("probability", pair, None, None)
     if node is not None and node.op == "linear":
         return Head("logits2" if two else "logit", name, None, None)
@@ -193,45 +222,39 @@ def _from_graph(program: Program, output: Tensor, two: bool) -> Head:
     return Head("probability" if within else "logit", program.output, None, None, from_probability=within, sure=False)
 
 
-def _second_of_softmax(program: Program, node: Node) -> str | None:
+def _second_of_softmax(program: Program, state: Mapping[str, Tensor], node: Node) -> str | None:
     """Return the logits [N, 2] behind ``softmax(...)[:, 1]``."""
-    if node.op == "select" and node.argument(1) in (1, -1) and node.argument(2) in (1, -1):
-        source = program.by_name.get(_back(program, node.args[0].name, _SHAPE_ONLY))
-    elif node.op == "slice" and node.argument(1) in (1, -1) and node.argument(2) == 1:
-        source = program.by_name.get(_back(program, node.args[0].name, _SHAPE_ONLY))
-        if source is not None and source.op == "slice":
-            source = program.by_name.get(source.args[0].name)
-    else:
+    second = {"select": (1, -1), "slice": (1,)}
+    if node.argument(1, 0) not in (1, -1) or node.argument(2) not in second.get(node.op, ()):
         return None
-    if source is not None and source.op in {"softmax", "_softmax"} and isinstance(source.argument(0), Ref):
-        return str(source.args[0].name)
-    return None
+    source = program.by_name.get(_back(program, state, node.args[0].name))
+    return str(source.args[0].name) if source is not None and _is_softmax(source) else None
+
+
+def _is_softmax(node: Node) -> bool:
+    return node.op in {"softmax", "_softmax"} and isinstance(node.args[0], Ref) and node.argument(1) in (1, -1)
 
 
 def _overridden(head: Head, kind: Kind) -> Head:
     """Return the head as the user declares it, where the graph allows another reading."""
-    if {head.kind, kind} == {"probability", "logit"} and head.from_probability is False and head.sure:
-        if kind == "probability":
-            return replace(
-                head,
-                kind=kind,
-                from_probability=True,
-                reason="the last layer's values are declared to be probabilities",
-            )
+    declared = kind in {"probability", "softmax"}
+    if head.sure and not declared:
+        ends = "a sigmoid or softmax" if head.kind == "probability" else "a softmax"
         raise ModelError(
-            Problem("the graph ends in a sigmoid, so its output is no logit", "last layer", "Leave --output-kind out.")
+            Problem(f"the graph ends in {ends}, so its output is no logit", "last layer", "Leave --output-kind out.")
         )
-    return replace(head, kind=kind, from_probability=kind in {"probability", "softmax"})
+    reason = "the last layer's values are declared to be probabilities" if declared else ""
+    return replace(head, kind=kind, from_probability=declared, reason=reason)
 
 
 def _with_bias(head: Head, program: Program, state: Mapping[str, Tensor], shared: Callable[[str], bool]) -> Head:
     """Find the bias that a cut can be folded into, or the reason why there is none."""
-    name = _back(program, head.value, _SHAPE_ONLY)
+    name = _back(program, state, head.value)
     node = program.by_name.get(name)
     if node is None or node.op != "linear" or not isinstance(node.argument(1), Param):
-        what = program.by_name[program.output].op if program.output in program.by_name else "nothing"
+        what = "nothing" if node is None else node.op
         return replace(
-            head, reason=f"the output ends in {what}, not in a fully connected layer with sigmoid or softmax"
+            head, reason=f"the output ends in {what}, not in a fully connected layer with sigmoid, softmax or a reshape"
         )
     bias = node.argument(2)
     columns = int(state[node.args[1].name].shape[0])

@@ -100,8 +100,10 @@ class Layer:
         return changed
 
 
-def find_layers(program: Program, state: State, shared: Callable[[str], bool], head: str) -> tuple[Layer, ...]:
-    """Return the hidden layers in the order in which they run.
+def find_layers(
+    program: Program, state: State, shared: Callable[[str], bool], columns: Mapping[str, int]
+) -> tuple[Layer, ...]:
+    """Return the hidden layers in the order in which they run: those that feed another fully connected layer.
 
     Parameters
     ----------
@@ -109,15 +111,16 @@ def find_layers(program: Program, state: State, shared: Callable[[str], bool], h
         The network.
     shared : callable
         Tells whether an entry of the state is read more than once, or stands under two names.
-    head : str
-        Value of the last layer, which is not a hidden one.
+    columns : mapping of str to int
+        Number of columns of the inputs and of the values on the way (`Program.columns`).
     """
-    finder = _Finder(program, state, shared)
-    return tuple(
-        finder.layer(node)
-        for node in program.nodes
-        if node.op == "linear" and node.name != head and isinstance(node.argument(1), Param)
-    )
+    finder = _Finder(program, state, shared, columns)
+    dense = [node for node in program.nodes if node.op == "linear" and isinstance(node.argument(1), Param)]
+    feeding: set[str] = set()
+    for node in reversed(program.nodes):
+        if node in dense or node.name in feeding:
+            feeding.update(node.refs)
+    return tuple(finder.layer(node) for node in dense if node.name in feeding)
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,7 @@ class _Finder:
     program: Program
     state: State
     shared: Callable[[str], bool]
+    widths: Mapping[str, int]
 
     def layer(self, node: Node) -> Layer:
         weight = node.args[1].name
@@ -132,13 +136,13 @@ class _Finder:
         units = int(self.state[weight].shape[0])
         before = self._to_activation(node)
         activation = before[-1]
-        after = self._unitwise(activation, units)
+        after = self._unitwise(activation)
         masked = after[-1]
         columns, blockers = self._columns(masked.name, 0)
         blocked: list[str] = []
         zeroed: tuple[str, ...] = ()
         if blockers or not columns:
-            columns = ()
+            columns = []
             zeroed, reason = self._zeroed(masked, [*before, *after[1:]])
             if reason:
                 blocked.append(f"{' and '.join(blockers) or 'no consumer'}; {reason}")
@@ -175,21 +179,20 @@ class _Finder:
             if consumers[0].op not in _NORMS and consumers[0].op not in IDENTITY:
                 return [node]
 
-    def _unitwise(self, node: Node, units: int) -> list[Node]:
+    def _unitwise(self, node: Node) -> list[Node]:
         """Follow values that stay one column per unit, as long as they have one consumer."""
         chain = [node]
         while True:
             consumers = self.program.consumers[chain[-1].name]
-            if len(consumers) != 1 or not self._is_unitwise(consumers[0], units):
+            if len(consumers) != 1 or not self._is_unitwise(consumers[0]):
                 return chain
             chain.append(consumers[0])
 
-    def _is_unitwise(self, node: Node, units: int) -> bool:
+    def _is_unitwise(self, node: Node) -> bool:
         if node.op in IDENTITY or node.op == "batch_norm":
             return True
         if node.op in {"mul", "div"}:
             return all(not isinstance(a, Ref | Param) for a in node.args[1:])
-        del units
         return False
 
     def _columns(self, name: str, offset: int) -> tuple[list[Column], list[str]]:
@@ -213,29 +216,15 @@ class _Finder:
 
     def _through(self, node: Node, name: str) -> int | None:
         """Return the columns by which a unit moves when its value passes `node`, None where it cannot be followed."""
-        if node.op in ACTIVATIONS or self._is_unitwise(node, 0):
+        if node.op in ACTIVATIONS or self._is_unitwise(node):
             return 0
         if node.op == "cat" and node.argument(1, 0) in (1, -1):
             parts = node.args[0]
             if [p for p in parts if p == Ref(name)] != [Ref(name)]:
                 return None
             before = parts[: parts.index(Ref(name))]
-            widths = [self._width(part) for part in before]
-            return None if None in widths else sum(w for w in widths if w is not None)
-        return None
-
-    def _width(self, part: object) -> int | None:
-        """Number of columns of a value, where the graph tells it."""
-        node = self.program.by_name.get(part.name) if isinstance(part, Ref) else None
-        if node is None:
-            return None
-        if node.op == "linear" and isinstance(node.argument(1), Param):
-            return int(self.state[node.args[1].name].shape[0])
-        if node.op in ACTIVATIONS or node.op in _NORMS or self._is_unitwise(node, 0) or node.op in {"add", "sub"}:
-            return next((w for a in node.args if (w := self._width(a)) is not None), None)
-        if node.op == "cat":
-            widths = [self._width(p) for p in node.args[0]]
-            return None if None in widths else sum(w for w in widths if w is not None)
+            if all(isinstance(part, Ref) and part.name in self.widths for part in before):
+                return sum(self.widths[part.name] for part in before)
         return None
 
     def _zeroed(self, masked: Node, chain: Sequence[Node]) -> tuple[tuple[str, ...], str]:

@@ -17,10 +17,10 @@ from debias.contract import Contract, read_document
 from debias.data.sample import Sample
 from debias.errors import ModelError, Problem
 from debias.model.archive import Archive, open_archive, serialise
-from debias.model.exported import read_exported, static_batch
+from debias.model.exported import input_widths, read_exported, static_batch
 from debias.model.head import Head, Kind, find_head
 from debias.model.layers import Layer, find_layers
-from debias.model.program import IDENTITY, Program, Ref, is_training_constant, normalised
+from debias.model.program import ACTIVATIONS, IDENTITY, Node, Param, Program, Ref, is_training_constant, normalised
 from debias.model.torchscript import read_torchscript
 
 _ROWS_AT_ONCE = 65_536
@@ -31,6 +31,7 @@ _REFUSED_OPS = {
     "lstm": "a recurrent layer",
     "gru": "a recurrent layer",
 }
+_ELEMENTWISE = {"add", "sub", "mul", "div"}
 
 
 @dataclass(frozen=True)
@@ -156,35 +157,32 @@ class Network:
                     for part in _chunks(self.tensors(sample), len(sample))
                 ]
             ).numpy()
-        # A probability of exactly 0 or 1 has an infinite logit, which still sorts where it should.
-        bad = np.isnan(values) if self.head.from_probability else ~np.isfinite(values)
+        bad = ~np.isfinite(values)
         if bad.any():
             raise _not_finite(sample, bad)
-        return np.clip(values, -1e4, 1e4) if self.head.from_probability else values
+        return values
 
     def serialised(self, state: Mapping[str, Tensor], extra: Mapping[str, str]) -> bytes:
         """Return the same file with the entries of `state` replaced: same signature, names and code."""
         module = self.archive.load()
-        exported = isinstance(module, torch.export.ExportedProgram)
-        if not exported:
-            module.eval()
-        entries = module.state_dict if exported else module.state_dict(keep_vars=True)
+        if isinstance(module, torch.export.ExportedProgram):
+            entries: Mapping[str, Tensor] = module.state_dict
+        else:
+            entries = dict(module.eval().state_dict(keep_vars=True))
         with torch.no_grad():
             for name, value in state.items():
                 entries[name].copy_(value)
-        return serialise(module, extra)
+        return serialise(module, {**self.archive.extra, **extra})
 
 
-def from_archive(
-    archive: Archive, *, contract: Contract | None = None, output_kind: Kind | None = None
-) -> Network:
+def from_archive(archive: Archive, *, contract: Contract | None = None, output_kind: Kind | None = None) -> Network:
     """Load a checked archive and read its graph; see `Network.open`."""
     read = _read(archive)
     program, state, notes = read.program, read.state, list(read.notes)
     contract = contract or archive_contract(archive)
     if output_kind is None and contract is not None:
         output_kind = contract.output.kind
-    inputs = _inputs(archive, program, state, contract)
+    inputs = _inputs(archive, read, contract)
     dtype = state[read.parameters[0]].dtype
     trial = {item.name: _trial(item.width or 1, dtype, k, read.batch) for k, item in enumerate(inputs)}
     with torch.no_grad():
@@ -193,7 +191,8 @@ def from_archive(
     head = find_head(program, state, shared.__contains__, first, output_kind)
     if not head.sure and output_kind is None:
         notes.append(f"The output was taken for {head.kind} from its values; --output-kind overrides.")
-    layers = find_layers(program, state, shared.__contains__, head.linear or "")
+    with torch.no_grad():
+        layers = find_layers(program, state, shared.__contains__, program.columns(trial, state))
     return Network(
         archive, program, state, inputs, head, layers, read.parameters, read.batch, tuple(notes), contract, read.module
     )
@@ -202,7 +201,7 @@ def from_archive(
 def signature(archive: Archive) -> dict[str, int | None]:
     """Return the tensor inputs of a file by name, with their number of columns where the graph tells it."""
     read = _read(archive)
-    return {name: _width(read.program, read.state, name) for name in read.program.inputs}
+    return read.widths
 
 
 @dataclass(frozen=True)
@@ -212,13 +211,16 @@ class _Read:
     state: dict[str, Tensor]
     parameters: tuple[str, ...]
     batch: int | None
+    widths: dict[str, int | None]
     notes: tuple[str, ...] = ()
 
 
 def _read(archive: Archive) -> _Read:
     loaded = archive.load()
     notes: tuple[str, ...] = ()
+    told: dict[str, int] = {}
     if isinstance(loaded, torch.export.ExportedProgram):
+        told = input_widths(loaded)
         program, batch = read_exported(loaded), static_batch(loaded)
         state = {**loaded.state_dict, **{k: v for k, v in loaded.constants.items() if isinstance(v, Tensor)}}
         trained = {name: value for name, value in loaded.state_dict.items() if isinstance(value, torch.nn.Parameter)}
@@ -236,7 +238,8 @@ def _read(archive: Archive) -> _Read:
     parameters = tuple(name for name, value in trained.items() if value.is_floating_point())
     program = normalised(program, state)
     _refuse(archive, program, state, parameters)
-    return _Read(module, program, state, parameters, batch, notes)
+    widths = {name: told.get(name) or _width(program, state, name) for name in program.inputs}
+    return _Read(module, program, state, parameters, batch, widths, notes)
 
 
 def archive_contract(archive: Archive) -> Contract | None:
@@ -251,9 +254,7 @@ def archive_contract(archive: Archive) -> Contract | None:
 def _in_train_mode(module: Any) -> bool:
     """Return True where a part that behaves differently in train mode was saved in it."""
     modal = ("Dropout", "BatchNorm", "AlphaDropout", "FeatureAlphaDropout")
-    return any(
-        part.training and str(getattr(part, "original_name", "")).startswith(modal) for part in module.modules()
-    )
+    return any(part.training and str(getattr(part, "original_name", "")).startswith(modal) for part in module.modules())
 
 
 def _no_parameters(archive: Archive) -> Problem:
@@ -293,10 +294,8 @@ def _refuse(archive: Archive, program: Program, state: Mapping[str, Tensor], par
         raise ModelError(problems)
 
 
-def _inputs(
-    archive: Archive, program: Program, state: Mapping[str, Tensor], contract: Contract | None
-) -> tuple[Input, ...]:
-    widths = {name: _width(program, state, name) for name in program.inputs}
+def _inputs(archive: Archive, read: _Read, contract: Contract | None) -> tuple[Input, ...]:
+    program, widths = read.program, read.widths
     if contract is not None and contract.inputs:
         roles = [(item.name, item.role, item.width) for item in contract.inputs]
         if len(roles) != len(program.inputs):
@@ -325,14 +324,25 @@ def _inputs(
 def _width(program: Program, state: Mapping[str, Tensor], name: str) -> int | None:
     """Number of columns of an input, from the first weights that read it."""
     for node in program.consumers[name]:
-        if node.args[0] != Ref(name):
-            continue
-        if node.op == "linear":
-            return int(state[node.params[0]].shape[1])
-        if node.op in {"batch_norm", "layer_norm"} and node.params:
-            return int(state[node.params[0]].shape[0])
-        if node.op in IDENTITY and (width := _width(program, state, node.name)) is not None:
+        width = _width_read(node, name, state)
+        if width is None and node.op in IDENTITY | set(ACTIVATIONS) | _ELEMENTWISE:
+            width = _width(program, state, node.name)
+        if width is not None:
             return width
+    return None
+
+
+def _width_read(node: Node, name: str, state: Mapping[str, Tensor]) -> int | None:
+    """Number of columns that the weights of one operation ask of the value `name`."""
+    shapes = [state[a.name].shape for a in node.args if isinstance(a, Param)]
+    if node.op == "linear" and node.args[0] == Ref(name):
+        return int(state[node.params[0]].shape[1])
+    if node.op in {"batch_norm", "layer_norm"} and shapes:
+        return int(shapes[0][-1])
+    if node.op in {"addmm", "mm", "matmul"} and shapes and isinstance(node.args[-1], Param):
+        return int(shapes[-1][0])
+    if node.op in _ELEMENTWISE:
+        return next((int(shape[-1]) for shape in shapes if len(shape) and shape[-1] > 1), None)
     return None
 
 
@@ -361,7 +371,7 @@ def _first_run(archive: Archive, read: _Read, trial: Mapping[str, Tensor]) -> Te
         first = _call(read.module, list(trial.values()), read.batch)
         second = _call(read.module, list(trial.values()), read.batch)
         own = read.program.run(trial, read.state)
-    except (RuntimeError, IndexError, TypeError, ValueError) as error:
+    except (RuntimeError, AssertionError, IndexError, TypeError, ValueError) as error:
         shapes = ", ".join(f"{name} {list(value.shape)}" for name, value in trial.items())
         raise ModelError(
             Problem(

@@ -236,6 +236,13 @@ class Program:
             raise ModelError(Problem(f"the network returns a {type(value).__name__}, not a tensor"))
         return value
 
+    def columns(self, inputs: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, int]:
+        """Return the number of columns of every value of shape [N, columns], from a run on a few rows."""
+        env: dict[str, Any] = dict(inputs)
+        for node in self.nodes:
+            env[node.name] = node.evaluate(env, state)
+        return {name: value.shape[1] for name, value in env.items() if isinstance(value, Tensor) and value.ndim == 2}
+
     def without(self, ops: frozenset[str]) -> Program:
         """Return the program without operations that hand their first input on unchanged."""
         alias: dict[str, Any] = {}

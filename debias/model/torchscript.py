@@ -45,7 +45,9 @@ class _Reader:
         for value in self.inputs:
             if str(value.type()) not in {"Tensor", "Tensor(requires_grad=0)"} and value.type().kind() != "TensorType":
                 self.problems.append(
-                    Problem(f"input {_plain_name(value)} is a {value.type()}", "forward", "Only tensor inputs are read.")
+                    Problem(
+                        f"input {_plain_name(value)} is a {value.type()}", "forward", "Only tensor inputs are read."
+                    )
                 )
             self.values[value.debugName()] = Ref(_plain_name(value))
         for node in self.graph.nodes():
@@ -82,9 +84,7 @@ class _Reader:
         ):
             for value, item in zip(node.outputs(), self._get(node.inputsAt(0)), strict=True):
                 self.values[value.debugName()] = item
-        elif kind == "prim::NumToTensor":
-            self._set(node, self._get(node.inputsAt(0)))
-        elif kind == "aten::Int":
+        elif kind in {"prim::NumToTensor", "aten::Int"}:
             self._set(node, self._get(node.inputsAt(0)))
         elif kind in {"prim::If", "prim::RaiseException", "aten::format", "prim::Print"} and not node.outputsSize():
             return  # a check of the input's shape that only raises
