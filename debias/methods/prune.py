@@ -18,10 +18,6 @@ from debias.model.layers import Layer
 from debias.model.network import Network
 from debias.objective import Scorer
 
-STOP_BELOW = 0.52
-"""Balanced accuracy below which a network has collapsed and is pruned no further."""
-
-
 @dataclass(frozen=True)
 class Prune:
     """Take out hidden units, the most influential first, recomputing the influences after each step.
@@ -29,25 +25,33 @@ class Prune:
     Parameters
     ----------
     steps : int, optional
-        B of Algorithm 1: each step takes out the units above the (1 − 1/B) quantile. Default: one unit a step, until
-        every unit is out or the balanced accuracy falls below 0.52.
+        B of Algorithm 1: each step takes out the units above the (1 − 1/B) quantile. Default: one unit a step.
     outgoing : bool
         True: a unit's outgoing weights are zeroed, so that it contributes nothing (Algorithm 1). False: its incoming
         weights and bias are zeroed, as the published code does; behind a BatchNorm it then still sends a constant.
     influence : {"preactivation", "activation"}
         Where eq. 4 takes the gradient: at the summed pre-activation (the published code; it measures better, see
         benchmarks/README.md), or at the activation h (the paper's text).
+    limit : int, optional
+        Take at most this many steps. Default: until every unit is out.
+    stop_below : float
+        Balanced accuracy below which a network has collapsed and is pruned no further; 0 goes on.
     """
 
     steps: int | None = None
     outgoing: bool = True
     influence: Influence = "preactivation"
+    limit: int | None = None
+    stop_below: float = 0.52
     name: ClassVar[str] = "prune"
 
     def __post_init__(self) -> None:
         problems = []
-        if self.steps is not None and self.steps < 1:
-            problems.append(Problem(f"{self.steps!r} is no number of steps", "--steps", "Give 1 or more."))
+        for flag, value in (("--steps", self.steps), ("--limit", self.limit)):
+            if value is not None and value < 1:
+                problems.append(Problem(f"{value!r} is no number of steps", flag, "Give 1 or more."))
+        if not 0 <= self.stop_below < 1:
+            problems.append(Problem(f"{self.stop_below!r} is out of range", "--stop-below", "Give 0 to below 1."))
         if self.influence not in ("activation", "preactivation"):
             problems.append(
                 Problem(f"unknown influence {self.influence!r}", "--influence", "Give activation or preactivation.")
@@ -77,7 +81,7 @@ class Prune:
         first = search.add(run.logits(), dict, {"pruned": 0})
         sign = direction(first)
         total = sum(layer.units for layer in layers)
-        limit = self.steps or total
+        limit = min(self.steps or total, self.limit or total)
         for number in range(1, limit + 1):
             fresh = run.prune(sign)
             if not fresh:
@@ -85,7 +89,7 @@ class Prune:
             units = [[layer.path, unit] for layer, unit in fresh]
             step = search.add(run.logits(), run.changed, {"units": units, "pruned": len(run.order)})
             setting.progress(number, limit, f"{len(run.order)} of {total} units pruned")
-            if step.balanced_accuracy < STOP_BELOW:
+            if step.balanced_accuracy < self.stop_below:
                 break
         setting.progress(limit, limit, "pruned")
         chosen = run.order[: int(search.trajectory[search.chosen].detail.get("pruned", 0))]

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from debias.model.program import IDENTITY, Node, Param, Program, Ref
+from debias.model.program import IDENTITY, Node, Param, Program, Ref, substitute
 
 
 @dataclass(frozen=True)
@@ -119,12 +119,19 @@ def fold(program: Program) -> Folded:
         alias[node.name] = source
     nodes = [_rewritten(node, alias) for node in plain.nodes if node.name not in alias]
     moved = {name: _resolve(program, plain, name) for name in program.by_name}
-    return Folded(Program(plain.inputs, tuple(nodes), plain.output), dense, moved)
+    short = Program(plain.inputs, tuple(nodes), plain.output)
+    return Folded(replace(short, nodes=tuple(_in_place(node, short, dense) for node in short.nodes)), dense, moved)
+
+
+def _in_place(node: Node, program: Program, dense: Mapping[str, Dense]) -> Node:
+    """Let a ReLU overwrite a layer's output that nobody else reads: large values cost more to place than to compute."""
+    source = node.args[0].name if node.op == "relu" and isinstance(node.args[0], Ref) else ""
+    if source in dense and len(program.consumers[source]) == 1 and source != program.output:
+        return replace(node, call=torch.relu_)
+    return node
 
 
 def _rewritten(node: Node, alias: Mapping[str, str]) -> Node:
-    from debias.model.program import substitute
-
     def leaf(value: Any) -> Any:
         while isinstance(value, Ref) and value.name in alias:
             value = Ref(alias[value.name])

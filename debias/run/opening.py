@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
@@ -113,7 +115,9 @@ def _flag(name: str, value: Any) -> list[str]:
     if isinstance(value, Contract):
         return []
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [flag, ",".join(map(str, value))]
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(value)
+        return [flag, line.getvalue()]
     return [flag, str(value)]
 
 

@@ -25,7 +25,7 @@ from debias.report.model import Change, Figures, Report, Rows, SelectionFigures,
 from debias.run.auditing import common, deployed
 from debias.run.figures import Measured, probability
 from debias.run.opening import Opened, Request, model_info, open_request, versions
-from debias.run.statements import calibration_note, repair_statement, summary
+from debias.run.statements import repair_statement, summary
 
 # What selection saw, at full length, would make the record as large as the model.
 _RECORDED = ("before", "best_threshold", "threshold_only", "after")
@@ -93,8 +93,6 @@ def run_repair(request: Request, method: Method, progress: Progress = silent) ->
             *opened.data.notes,
             *parts.notes,
             *repair.notes,
-            *_skipped_notes(method, opened.network),
-            calibration_note(on_all["before"], after, written.folded),
             *(() if write else ("No model was written; --keep-best writes the closest candidate.",)),
         ],
         command=request.command(_settings(method)),
@@ -146,15 +144,12 @@ def _divide(opened: Opened) -> _Parts:
         missing["test"], dropped = test.missing, dropped + test.dropped
         repeated = overlap(data.sample, verdict)
         notes += list(test.notes)
-        if repeated:
-            notes.append(f"{repeated} of {len(verdict)} rows of --test also occur in --data.")
     elif request.holdout > 0:
         split = holdout(data.sample, request.attr, request.holdout, request.seed)
         select, verdict, origin = data.sample.take(split.selection), data.sample.take(split.verdict), "holdout"
         kept_whole = split.kept_whole
     else:
         verdict, origin = select, "selection"
-        notes.append("The verdict rows are the selection rows (--holdout 0): the figures are optimistic.")
     train = select
     if request.train is not None:
         prepared, tables["train"] = opened.prepare(request.train, "train")
@@ -224,7 +219,7 @@ class _Written:
 
     def _bytes(self, record: Mapping[str, Any]) -> bytes:
         text = write_document(self.contract(), record)
-        return self.network.serialised(self.state, {"debias.json": text})
+        return self.network.serialised(self.state, {**_texts(self.network), "debias.json": text})
 
     def _read_back(self, record: Mapping[str, Any]) -> Network:
         with tempfile.TemporaryDirectory(prefix="debias-") as folder:
@@ -232,6 +227,11 @@ class _Written:
             write_atomic(path, self._bytes(record))
             archive = open_archive(path, trust=self.request.trust)
         return from_archive(archive, contract=self.contract(), output_kind=self.network.head.kind)
+
+
+def _texts(network: Network) -> dict[str, str]:
+    """Return the other extra files of the input, which stay in the file."""
+    return {name: value.decode("utf-8", "surrogateescape") for name, value in network.archive.extra.items()}
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -315,12 +315,6 @@ def _change(
         folded=folded,
         gain_over_threshold=figures["after"].objective - figures["threshold_only"].objective,
     )
-
-
-def _skipped_notes(method: Method, network: Network) -> list[str]:
-    if not isinstance(method, Prune):
-        return []
-    return [f"Layer {path} was left alone: {reason}." for path, reason in method.skipped(network).items()]
 
 
 def _step(step: Any) -> dict[str, Any]:

@@ -46,11 +46,3 @@ def summary(method: Method, repair: Repair, units: int) -> str:
         number = sum(map(len, pruned.values()))
         return f"Pruned {count(number, 'unit')} of {units:,} in {count(len(pruned), 'layer')}."
     return f"Fine-tuned for {repair.changes['epochs']:g} epochs along the gradient of the bias."
-
-
-def calibration_note(before: Figures, after: Figures, folded: bool) -> str:
-    """Return what folding did to the scores as probabilities."""
-    if before.brier is None or after.brier is None:
-        return "The scores are no probabilities, so calibration was not measured."
-    cause = "Folding the threshold into the last bias moves every score" if folded else "The repair moves the scores"
-    return f"{cause}: the Brier score is {before.brier:.4f} before and {after.brier:.4f} after. Calibrate again if you use them as probabilities."

@@ -107,6 +107,8 @@ def prune(
     steps: int | None = None,
     outgoing: bool = True,
     influence: Literal["activation", "preactivation"] = "preactivation",
+    limit: int | None = None,
+    stop_below: float = 0.52,
     **options: Unpack[Repairing],
 ) -> Report:
     """Repair by pruning the units with the largest influence on the bias (parity-proxies paper, Algorithm 1).
@@ -121,7 +123,7 @@ def prune(
         Column of the protected attribute.
     eps : float
         The bound on |bias|.
-    steps, outgoing, influence
+    steps, outgoing, influence, limit, stop_below
         See `debias.methods.prune.Prune`.
     **options
         The flags of ``debias prune``; without `out` the file stands beside the model, the verb in its name.
@@ -136,7 +138,7 @@ def prune(
     DebiasError
         With every problem of the input that is at fault; nothing is written then.
     """
-    return _repair("prune", Prune(steps, outgoing, influence), model, data, attr, eps, options)
+    return _repair("prune", Prune(steps, outgoing, influence, limit, stop_below), model, data, attr, eps, options)
 
 
 def gda(
