@@ -144,7 +144,7 @@ def time_here(what: str) -> None:
 
 
 def calibrate(network: Any, sample: Any) -> float:
-    """Do the fixed work of oracle/calibrate.py: 50 forward and 50 forward-and-backward passes of the file's own forward."""
+    """Do the fixed work of oracle/calibrate.py: 50 forward and 50 forward-and-backward passes of the file."""
     import torch
 
     x, module = sample.inputs["features"], network.module

@@ -134,6 +134,7 @@ def register(app: typer.Typer) -> None:
             embed=options.embed,
             force=options.force,
             trust=options.trust,
+            note=lambda text: say(f"{visible(text)}\n"),
         )
         if options.json:
             show_json(written.to_json())

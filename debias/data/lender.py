@@ -105,7 +105,7 @@ def lender_table(n: int, seed: int = 0) -> pd.DataFrame:
     employment = _employment(rng, age, female, n)
     income = _income(rng, age, female, education, employment, effect[branch])
     history = np.clip((age - 19) * rng.beta(2.2, 2.4, n), 0, None).round()
-    defaults = np.minimum(rng.poisson(np.exp(-1.5 - 0.35 * np.log(income / 28_000))), 6)
+    defaults = np.minimum(rng.poisson(np.exp(-1.5 - 0.1 * np.log(income / 28_000))), 6)
     purpose = rng.choice(len(_PURPOSE), size=n, p=(0.27, 0.22, 0.08, 0.14, 0.19, 0.10))
     amount = _loan(rng, income, purpose)
     months = rng.choice((12, 24, 36, 48, 60, 72), size=n, p=(0.10, 0.20, 0.29, 0.20, 0.14, 0.07))
@@ -116,14 +116,14 @@ def lender_table(n: int, seed: int = 0) -> pd.DataFrame:
     logit = (
         0.35
         + effect[branch]
-        + 1.45 * np.log(income / 30_000)
-        - 3.4 * (debts - 0.3)
-        - 0.75 * defaults
+        + 0.9 * np.log(income / 30_000)
+        - 5.0 * (debts - 0.3)
+        - 1.2 * defaults
         + 0.045 * (history - 10)
         + 0.22 * np.log1p(savings / 1000)
         - 0.55 * np.log(amount / 11_000)
         - 0.009 * (months - 36)
-        + _by_kind(employment, {"permanent": 0.5, "unemployed": -0.9, "part-time": -0.4})
+        + _by_kind(employment, {"permanent": 0.5, "unemployed": -0.9, "part-time": -0.6})
         + 0.35 * (housing == "owner")
         + 0.25 * customer
         - 0.45 * (purpose == 5)
@@ -172,7 +172,7 @@ def _education(rng: np.random.Generator, age: FloatArray, n: int) -> IntArray:
 def _employment(rng: np.random.Generator, age: FloatArray, female: Mask, n: int) -> Texts:
     """Return the kind of work: women hold part-time contracts more often, men are self-employed more often."""
     draw = rng.random(n)
-    part_time = np.where(female, 0.30, 0.08)
+    part_time = np.where(female, 0.50, 0.05)
     own = np.where(female, 0.06, 0.13)
     unemployed = np.full(n, 0.05)
     fixed_term = np.where(age < 30, 0.20, 0.08)
@@ -196,7 +196,7 @@ def _income(
         10.33
         + 0.16 * (education - 1.5)
         + 0.018 * (np.minimum(age, 55) - 38)
-        - 0.20 * female
+        - 0.10 * female
         + 0.10 * effect
         + work
         + rng.normal(0, 0.33, len(age))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     import torch
 
     from debias.data.sample import Sample
+    from debias.errors import Problem
     from debias.model.network import Network
     from debias.objective import Objective, OperatingPoint
 
@@ -95,11 +97,28 @@ class Repair:
     notes: tuple[str, ...] = ()
 
 
-class Method(Protocol):
-    """A method of repair: a frozen dataclass of its own settings with a name and `repair`."""
+class Method(ABC):
+    """A method of repair: a frozen dataclass of its own settings, with a name.
 
-    name: str
+    One method is one file of this shape; a method reads no file, prints nothing and decides no exit code.
+    """
 
+    name: ClassVar[str]
+
+    @abstractmethod
     def repair(self, setting: Setting) -> Repair:
-        """Return the best candidate under the objective; read no file, print nothing."""
-        ...
+        """Return the best candidate under the objective."""
+
+    @abstractmethod
+    def summary(self, repair: Repair, network: Network) -> str:
+        """Return what was changed, in one sentence; asked only where something was."""
+
+    def reasons(self, network: Network) -> list[Problem]:
+        """Return why the method cannot work on a network; nothing where it can."""
+        del network
+        return []
+
+    def skipped(self, network: Network) -> dict[str, str]:
+        """Return the layers that the method leaves alone, by path, with the reason."""
+        del network
+        return {}

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from debias.errors import Problem, UsageError
-from debias.methods.base import Repair, Setting
+from debias.methods.base import Method, Repair, Setting
 from debias.methods.search import Logits, Search, direction, pair_of
+from debias.model.network import Network
 from debias.model.tuning import Tuning
 from debias.objective import Scorer
 
@@ -21,7 +22,7 @@ Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class GDA:
+class GDA(Method):
     """Descend (or ascend) the proxy of the bias until the objective on the selection rows is largest.
 
     Gradients and selection run in eval mode: dropout is off and the running statistics of BatchNorm stay, so that the
@@ -82,7 +83,7 @@ class GDA:
         pair = pair_of(search.scorer, logits)
         for epoch in range(self.epochs):
             drawn = list(batches.epoch(pair))[: 1 if self.one_batch else None]
-            judged = {len(part) + begin for begin, part in _parts(len(drawn), self.evaluations)}
+            judged = set(np.linspace(0, len(drawn), min(self.evaluations, len(drawn)) + 1).round().astype(int)[1:])
             for number, (rows, weights) in enumerate(drawn, start=1):
                 step({name: value[rows] for name, value in inputs.items()}, weights, sign)
                 if number in judged:
@@ -93,6 +94,11 @@ class GDA:
         chosen = search.trajectory[search.chosen].detail["epoch"]
         return search.repair({"epochs": chosen}, tuple(_notes(self)))
 
+    def summary(self, repair: Repair, network: Network) -> str:
+        """Return how far the network was fine-tuned."""
+        del network
+        return f"Fine-tuned for {repair.changes['epochs']:g} epochs along the gradient of the bias."
+
 
 def _notes(method: GDA) -> Iterator[str]:
     if method.optimizer == "adam" or not method.one_batch:
@@ -101,12 +107,6 @@ def _notes(method: GDA) -> Iterator[str]:
             "the paper's text is --optimizer sgd --one-batch."
         )
     yield "Gradients ran in eval mode: dropout off, BatchNorm statistics unchanged."
-
-
-def _parts(count: int, parts: int) -> Iterator[tuple[int, range]]:
-    edges = np.linspace(0, count, min(parts, count) + 1).round().astype(int)
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
-        yield int(begin), range(int(begin), int(end))
 
 
 def _scores(tuning: Tuning, inputs: Mapping[str, Tensor]) -> Logits:

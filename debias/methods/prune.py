@@ -11,15 +11,17 @@ import torch
 from torch import Tensor
 
 from debias.errors import ModelError, Problem, UsageError
-from debias.methods.base import Repair, Setting
+from debias.methods.base import Method, Repair, Setting
 from debias.methods.search import Logits, Search, State, direction, pair_of
 from debias.model.evaluation import Evaluation, Influence
 from debias.model.layers import Layer
 from debias.model.network import Network
 from debias.objective import Scorer
+from debias.words import count
+
 
 @dataclass(frozen=True)
-class Prune:
+class Prune(Method):
     """Take out hidden units, the most influential first, recomputing the influences after each step.
 
     Parameters
@@ -97,6 +99,12 @@ class Prune:
         for layer, unit in chosen:
             pruned.setdefault(layer.path, []).append(unit)
         return search.repair({"units": {path: sorted(units) for path, units in pruned.items()}})
+
+    def summary(self, repair: Repair, network: Network) -> str:
+        """Return how many units were pruned."""
+        pruned: dict[str, list[int]] = repair.changes["units"]
+        number, total = sum(map(len, pruned.values())), sum(layer.units for layer in network.layers)
+        return f"Pruned {count(number, 'unit')} of {total:,} in {count(len(pruned), 'layer')}."
 
     def skipped(self, network: Network) -> dict[str, str]:
         """Return the layers that are left alone, with the reason."""
@@ -194,4 +202,3 @@ def _rows_of_proxy(scorer: Scorer) -> npt.NDArray[np.int64]:
     if scorer.n_groups > 2:
         return np.arange(len(scorer.y))
     return np.flatnonzero(scorer.proxy_weights(pair_of(scorer, None)))
-

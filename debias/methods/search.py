@@ -39,9 +39,7 @@ class Search:
         self.point: OperatingPoint | None = None
         self.state: State = {}
 
-    def add(
-        self, logits: Logits, state: Callable[[], State], detail: Mapping[str, Any] | None = None
-    ) -> Step:
+    def add(self, logits: Logits, state: Callable[[], State], detail: Mapping[str, Any] | None = None) -> Step:
         """Judge a candidate by its logits [N] on the selection rows.
 
         Parameters

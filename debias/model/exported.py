@@ -104,8 +104,9 @@ def _read(fx_node: Any, arguments: dict[str, Any], batch: int | None) -> Node | 
                 args = (args[0], [-1, *sizes[1:]])
         return Node(fx_node.name, plain, direct_call(plain, target) if not kwargs else target, args, kwargs)
     name = getattr(target, "__name__", "")
-    if callable(target) and PYTHON_OPERATORS.get(name) is target:
-        return Node(fx_node.name, name, target, args, kwargs)
+    arithmetic = PYTHON_OPERATORS.get(name)
+    if arithmetic is not None and arithmetic is target:
+        return Node(fx_node.name, name, arithmetic, args, kwargs)
     if name in {"_assert_scalar", "sym_constrain_range_for_size"}:
         return Node(fx_node.name, name, lambda *_: None, (), {})
     return None

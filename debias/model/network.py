@@ -20,7 +20,17 @@ from debias.model.archive import Archive, open_archive, serialise
 from debias.model.exported import input_widths, read_exported, static_batch
 from debias.model.head import Head, Kind, find_head
 from debias.model.layers import Layer, find_layers
-from debias.model.program import ACTIVATIONS, IDENTITY, Node, Param, Program, Ref, is_training_constant, normalised
+from debias.model.program import (
+    ACTIVATIONS,
+    IDENTITY,
+    Node,
+    Param,
+    Program,
+    Ref,
+    is_training_constant,
+    normalised,
+    transposed,
+)
 from debias.model.torchscript import read_torchscript
 
 _ROWS_AT_ONCE = 65_536
@@ -324,7 +334,7 @@ def _inputs(archive: Archive, read: _Read, contract: Contract | None) -> tuple[I
 def _width(program: Program, state: Mapping[str, Tensor], name: str) -> int | None:
     """Number of columns of an input, from the first weights that read it."""
     for node in program.consumers[name]:
-        width = _width_read(node, name, state)
+        width = _width_read(program, node, name, state)
         if width is None and node.op in IDENTITY | set(ACTIVATIONS) | _ELEMENTWISE:
             width = _width(program, state, node.name)
         if width is not None:
@@ -332,15 +342,17 @@ def _width(program: Program, state: Mapping[str, Tensor], name: str) -> int | No
     return None
 
 
-def _width_read(node: Node, name: str, state: Mapping[str, Tensor]) -> int | None:
+def _width_read(program: Program, node: Node, name: str, state: Mapping[str, Tensor]) -> int | None:
     """Number of columns that the weights of one operation ask of the value `name`."""
     shapes = [state[a.name].shape for a in node.args if isinstance(a, Param)]
     if node.op == "linear" and node.args[0] == Ref(name):
         return int(state[node.params[0]].shape[1])
     if node.op in {"batch_norm", "layer_norm"} and shapes:
         return int(shapes[0][-1])
-    if node.op in {"addmm", "mm", "matmul"} and shapes and isinstance(node.args[-1], Param):
-        return int(shapes[-1][0])
+    if node.op in {"addmm", "mm", "matmul"}:
+        if weight := transposed(program, node.args[-1]):
+            return int(state[weight.name].shape[1])
+        return int(shapes[-1][0]) if isinstance(node.args[-1], Param) else None
     if node.op in _ELEMENTWISE:
         return next((int(shape[-1]) for shape in shapes if len(shape) and shape[-1] > 1), None)
     return None

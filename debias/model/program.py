@@ -291,24 +291,24 @@ def normalised(program: Program, state: Mapping[str, Tensor]) -> Program:
     ``addmm(b, x, t(W))``, ``matmul(x, t(W))`` and ``mm(x, t(W))``, with or without a following ``+ b``, are the same
     layer; so are a transposed weight made by ``t``, ``permute`` or ``transpose``.
     """
-    by_name = program.by_name
-
-    def transposed(value: Any) -> Param | None:
-        node = by_name.get(value.name) if isinstance(value, Ref) else None
-        if node is not None and node.op in {"t", "permute", "transpose"} and isinstance(node.argument(0), Param):
-            return node.args[0]  # type: ignore[no-any-return]
-        return None
-
     nodes: dict[str, Node] = {}
     for node in program.nodes:
-        if node.op == "addmm" and (weight := transposed(node.argument(2))) and not _scaled(node):
+        if node.op == "addmm" and (weight := transposed(program, node.argument(2))) and not _scaled(node):
             node = Node(node.name, "linear", _DIRECT["linear"], (node.args[1], weight, node.args[0]), {})
-        elif node.op in {"mm", "matmul"} and (weight := transposed(node.argument(1))):
+        elif node.op in {"mm", "matmul"} and (weight := transposed(program, node.argument(1))):
             node = Node(node.name, "linear", _DIRECT["linear"], (node.args[0], weight, None), {})
         elif node.op == "add" and not _scaled(node):
             node = _with_bias(node, nodes, program, state)
         nodes[node.name] = node
     return Program(program.inputs, tuple(nodes.values()), program.output).trimmed()
+
+
+def transposed(program: Program, value: Any) -> Param | None:
+    """Return the weight whose transpose `value` is."""
+    node = program.by_name.get(value.name) if isinstance(value, Ref) else None
+    if node is not None and node.op in {"t", "numpy_T", "permute", "transpose"} and isinstance(node.argument(0), Param):
+        return node.args[0]  # type: ignore[no-any-return]
+    return None
 
 
 def _scaled(node: Node) -> bool:

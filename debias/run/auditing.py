@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+from debias.fairness.metrics import METRICS, canonical_metric
 from debias.objective import Constraint, Objective, decide, exit_code
 from debias.report.model import Figures, Report, Rows
 from debias.run.figures import Measured
 from debias.run.opening import Opened, Request, model_info, open_request, table_info, versions
 from debias.run.statements import bound_statement
-from debias.fairness.metrics import METRICS, canonical_metric
 
 
 def run_audit(request: Request) -> Report:
     """Return the report of an audit of all rows of ``--data``."""
-    objective = audit_objective(request)
+    objective = _objective(request)
     opened = open_request(request)
+    objective = replace(objective, favorable=opened.data.favorable)
     measured = Measured.on(opened.data.sample, objective, request.eps)
     before, disagreements = deployed(opened, measured)
     verdict = decide(before.bias, request.eps)
@@ -45,13 +49,13 @@ def run_audit(request: Request) -> Report:
     )
 
 
-def audit_objective(request: Request) -> Objective:
-    """Return the objective whose metric an audit measures; the bound may be absent."""
+def _objective(request: Request) -> Objective:
+    """Return the objective whose metric is measured; the bound may be absent."""
     constraint = Constraint(canonical_metric(request.metric), request.attr, 1.0 if request.eps is None else request.eps)
-    return Objective(constraint, margin=0.0, favorable=request.favorable or "positive")
+    return Objective(constraint, margin=0.0)
 
 
-def common(opened: Opened, objective: Objective) -> dict[str, object]:
+def common(opened: Opened, objective: Objective) -> dict[str, Any]:
     """Return the entries of a report that every verb fills in the same way."""
     import debias
 

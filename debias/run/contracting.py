@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +16,7 @@ from debias.errors import ContractError, Problem
 from debias.files import write_atomic
 from debias.model.archive import open_archive, serialise
 from debias.model.network import from_archive, signature
+from debias.words import listing, show
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,7 @@ def contract(
     embed: str | Path | None = None,
     force: bool = False,
     trust: bool = False,
+    note: Callable[[str], None] | None = None,
 ) -> Contract:
     """Return the contract of a model and a raw table, and write it where `out` or `embed` name a file.
 
@@ -59,6 +61,8 @@ def contract(
         Where the contract goes as JSON.
     embed : path, optional
         Where a copy of the model goes that carries it.
+    note : callable, optional
+        Receives what was assumed, a sentence at a time.
 
     Raises
     ------
@@ -72,10 +76,13 @@ def contract(
         features=features, ignore=ignore, bins=bins,
     )  # fmt: skip
     output = Output(kind=output_kind, decision=decision, threshold=threshold)
-    made, _ = infer_contract(
+    made, notes = infer_contract(
         table, columns, signature(archive), roles=roles, cluster=cluster, kinds=kinds, output=output
     )
     made = _with_missing(made, missing or {})
+    if note is not None:
+        for text in notes:
+            note(text)
     network = from_archive(archive, contract=made)
     if embed is not None:
         module = archive.load()
@@ -93,7 +100,10 @@ def _with_missing(made: Contract, rules: Mapping[str, str]) -> Contract:
     strange = sorted(set(rules) - known)
     if strange:
         raise ContractError(
-            [Problem(f"{name!r} is no feature column", "--missing", f"Columns: {', '.join(sorted(known))}.") for name in strange]
+            [
+                Problem(f"{name!r} is no feature column", "--missing", f"Columns: {', '.join(sorted(known))}.")
+                for name in strange
+            ]
         )
     if not rules:
         return made

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from debias.contract import Contract, read_document
 from debias.errors import ContractError, DebiasError, ModelError, Problem
 from debias.methods.prune import Prune
 from debias.model.archive import Archive, open_archive
 from debias.model.network import Network, from_archive
-from debias.report.inspection import Inspection, InputInfo, LayerInfo, MethodInfo, OutputInfo
+from debias.report.inspection import InputInfo, Inspection, LayerInfo, MethodInfo, OutputInfo
 from debias.run.opening import dtype_name, read_contract
 
 
@@ -57,7 +57,7 @@ def inspect(model: str | Path, *, contract: str | Path | Contract | None = None,
     )
 
 
-def _file(archive: Archive) -> dict[str, object]:
+def _file(archive: Archive) -> dict[str, Any]:
     return {
         "path": str(archive.path),
         "format": archive.format,
@@ -86,10 +86,11 @@ def _texts(error: DebiasError) -> list[str]:
 
 
 def _text(problem: Problem) -> str:
-    return " ".join(part for part in (f"{problem.where}: {problem.found}." if problem.where else f"{problem.found}.", problem.remedy) if part)
+    found = f"{problem.where}: {problem.found}" if problem.where else problem.found
+    return f"{found}. {problem.remedy}".strip()
 
 
-def _record(archive: Archive, used: Contract | None = None) -> Mapping[str, object]:
+def _record(archive: Archive, used: Contract | None = None) -> dict[str, Any]:
     embedded = archive.extra.get("debias.json")
     try:
         contract, record = read_document(embedded, "debias.json") if embedded is not None else (None, {})

@@ -24,9 +24,11 @@ from debias.model.network import Network
 from debias.report.model import ModelInfo, TableInfo
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     import pandas as pd
 
-    Source = str | Path | pd.DataFrame
+    Source: TypeAlias = str | Path | pd.DataFrame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,9 +179,7 @@ def open_request(request: Request) -> Opened:
         )
     threshold = 0.5 if threshold is None or decision == "argmax" else threshold
     table = read_table(request.data, "data")
-    data = prepare(
-        table, request.columns, inputs=widths(network), contract=network.contract, dtype=dtype_name(network)
-    )
+    data = prepare(table, request.columns, inputs=widths(network), contract=network.contract, dtype=dtype_name(network))
     _check_features(network, data.sample)
     return Opened(request, network, threshold, decision, data, {"data": table})
 
@@ -219,9 +219,7 @@ def dtype_name(network: Network) -> Literal["float32", "float64"]:
 
 def model_info(archive: Archive, path: str | Path | None = None) -> ModelInfo:
     """Return the report's entry of a model file."""
-    return ModelInfo(
-        path=str(path or archive.path), format=archive.format, size=archive.size, sha256=archive.sha256
-    )
+    return ModelInfo(path=str(path or archive.path), format=archive.format, size=archive.size, sha256=archive.sha256)
 
 
 def table_info(table: Table) -> TableInfo:

@@ -7,25 +7,25 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from debias.contract import Contract, Feature, Input, ProtectedAttribute, write_document
 from debias.data.sample import Sample
 from debias.data.split import holdout, overlap
 from debias.data.tables import Table
 from debias.errors import ModelError, Problem, UsageError, WriteError
+from debias.fairness.metrics import canonical_metric
 from debias.files import write_atomic
 from debias.methods.base import Method, Progress, Repair, Setting, silent
-from debias.methods.prune import Prune
 from debias.methods.threshold import Threshold
 from debias.model.archive import open_archive
 from debias.model.network import Network, from_archive
-from debias.objective import Constraint, Objective, OperatingPoint, decide, exit_code
+from debias.objective import Constraint, Objective, decide, exit_code
 from debias.report.model import Change, Figures, Report, Rows, SelectionFigures, TrajectoryStep
 from debias.run.auditing import common, deployed
 from debias.run.figures import Measured, probability
 from debias.run.opening import Opened, Request, model_info, open_request, versions
-from debias.run.statements import repair_statement, summary
+from debias.run.statements import repair_statement
 
 # What selection saw, at full length, would make the record as large as the model.
 _RECORDED = ("before", "best_threshold", "threshold_only", "after")
@@ -49,8 +49,9 @@ def run_repair(request: Request, method: Method, progress: Progress = silent) ->
     if eps is None:
         raise UsageError(Problem("no bound was given", "--eps", "A repair needs one, such as --eps 0.05."))
     out = _out(request)
-    # Only checks the flags; the favourable direction may come from the contract.
-    objective = Objective(Constraint(request.metric, request.attr, eps), request.margin, request.min_performance)  # type: ignore[arg-type]
+    constraint = Constraint(canonical_metric(request.metric), request.attr, eps)
+    # Checks the flags before any work; the favourable direction may come from the contract.
+    objective = Objective(constraint, request.margin, request.min_performance)
     opened = open_request(request)
     objective = replace(objective, favorable=opened.data.favorable)
     _check_method(opened.network, method, request)
@@ -84,7 +85,10 @@ def run_repair(request: Request, method: Method, progress: Progress = silent) ->
         uses_attribute=opened.attribute_is_input or repair.uses_attribute,
         rows=parts.rows,
         output=None if output is None else model_info(output, out),
-        **on_all,
+        before=on_all["before"],
+        best_threshold=on_all["best_threshold"],
+        threshold_only=on_all["threshold_only"],
+        after=after,
         selection=SelectionFigures(**figures["selection"]),
         change=_change(method, repair, opened, written.folded, on_all),
         trajectory=[TrajectoryStep(**_step(item)) for item in repair.trajectory],
@@ -96,14 +100,14 @@ def run_repair(request: Request, method: Method, progress: Progress = silent) ->
             *(() if write else ("No model was written; --keep-best writes the closest candidate.",)),
         ],
         command=request.command(_settings(method)),
-        **common(opened, objective),  # type: ignore[arg-type]
+        **common(opened, objective),
     )
 
 
 def _out(request: Request) -> Path:
     """Return where the model goes; refuse before any work what could not be written after it."""
     model = Path(request.model)
-    out = Path(request.out) if request.out is not None else model.with_name(f"{model.stem}.{request.verb}{model.suffix}")
+    out = model.with_name(f"{model.stem}.{request.verb}{model.suffix}") if request.out is None else Path(request.out)
     if out.exists() and model.exists() and out.samefile(model):
         raise WriteError(Problem("the input file is never overwritten", str(out), "Name another file with --out."))
     if out.is_dir():
@@ -125,8 +129,7 @@ def _check_method(network: Network, method: Method, request: Request) -> None:
                 "Use --keep-scores, which leaves the scores as they come and only records the threshold.",
             )
         )
-    if isinstance(method, Prune):
-        problems += method.reasons(network)
+    problems += method.reasons(network)
     if problems:
         raise ModelError(problems)
 
@@ -295,26 +298,29 @@ def _record(
 
 
 def _settings(method: Method) -> dict[str, Any]:
-    return asdict(method)  # type: ignore[call-overload,no-any-return]
+    return asdict(cast(Any, method))
 
 
-def _change(
-    method: Method, repair: Repair, opened: Opened, folded: bool, figures: Mapping[str, Figures]
-) -> Change:
-    units = sum(layer.units for layer in opened.network.layers)
+def _change(method: Method, repair: Repair, opened: Opened, folded: bool, figures: Mapping[str, Figures]) -> Change:
     return Change(
         method=method.name,
         settings=_settings(method),
-        summary=summary(method, repair, units),
+        summary=_summary(method, repair, opened.network),
         units=dict(repair.changes.get("units", {})),
         details={key: value for key, value in repair.changes.items() if key != "units"},
         chosen_step=repair.chosen,
         steps=len(repair.trajectory) - 1,
-        skipped_layers=method.skipped(opened.network) if isinstance(method, Prune) else {},
+        skipped_layers=method.skipped(opened.network),
         feasible=repair.point.feasible,
         folded=folded,
         gain_over_threshold=figures["after"].objective - figures["threshold_only"].objective,
     )
+
+
+def _summary(method: Method, repair: Repair, network: Network) -> str:
+    if repair.chosen == 0 and len(repair.trajectory) > 1:
+        return "No weight was changed: no candidate was better than the unchanged network at its best threshold."
+    return method.summary(repair, network)
 
 
 def _step(step: Any) -> dict[str, Any]:
@@ -336,4 +342,3 @@ def _rows_text(parts: _Parts) -> str:
         "selection": f"the {number} rows of {parts.verdict.name} that also chose the candidate",
         "data": "",
     }[parts.rows.verdict_from]
-

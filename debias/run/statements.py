@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from debias.methods.base import Method, Repair
+from debias.methods.base import Repair
 from debias.objective import Objective, Verdict
 from debias.report.model import Figures
-from debias.words import count
 
 
 def bound_statement(verdict: Verdict, figures: Figures, eps: float | None, rows: str) -> str:
@@ -30,19 +26,6 @@ def repair_statement(verdict: Verdict, after: Figures, repair: Repair, objective
     return (
         f"Bound not met: no candidate has |bias| below {objective.bound:g} and balanced accuracy of at least "
         f"{objective.min_performance:g} on the selection rows. The closest is step {repair.chosen} with |bias| "
-        f"{abs(repair.point.bias):.4f} and balanced accuracy {repair.point.balanced_accuracy:.4f} there, |bias| {value} "
-        f"on {rows}."
+        f"{abs(repair.point.bias):.4f} and balanced accuracy {repair.point.balanced_accuracy:.4f} there, "
+        f"|bias| {value} on {rows}."
     )
-
-
-def summary(method: Method, repair: Repair, units: int) -> str:
-    """Return what was changed, in one sentence."""
-    if method.name == "threshold":
-        return "No weight was changed; the threshold was moved."
-    if repair.chosen == 0:
-        return "No weight was changed: no candidate was better than the unchanged network at its best threshold."
-    if method.name == "prune":
-        pruned: Mapping[str, Any] = repair.changes["units"]
-        number = sum(map(len, pruned.values()))
-        return f"Pruned {count(number, 'unit')} of {units:,} in {count(len(pruned), 'layer')}."
-    return f"Fine-tuned for {repair.changes['epochs']:g} epochs along the gradient of the bias."

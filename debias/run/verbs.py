@@ -17,11 +17,11 @@ from debias.run.opening import Request
 from debias.run.repairing import run_repair
 
 if TYPE_CHECKING:
-    from typing import TypedDict, Unpack
+    from typing import TypeAlias, TypedDict, Unpack
 
     import pandas as pd
 
-    Source = str | Path | pd.DataFrame
+    Source: TypeAlias = str | Path | pd.DataFrame
 
     class Common(TypedDict, total=False):
         """What an audit and every repair share."""
