@@ -172,7 +172,7 @@ class Network:
             raise _not_finite(sample, bad)
         return values
 
-    def serialised(self, state: Mapping[str, Tensor], extra: Mapping[str, str]) -> bytes:
+    def serialised(self, state: Mapping[str, Tensor], extra: Mapping[str, str | bytes]) -> bytes:
         """Return the same file with the entries of `state` replaced: same signature, names and code."""
         module = self.archive.load()
         if isinstance(module, torch.export.ExportedProgram):

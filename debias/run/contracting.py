@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -89,7 +90,7 @@ def contract(
         if not isinstance(module, torch.export.ExportedProgram):
             module.eval()
         text = write_document(made, network.record)
-        write_atomic(Path(embed), serialise(module, {"debias.json": text}), force=force)
+        write_atomic(Path(embed), serialise(module, {**archive.extra, "debias.json": text}), force=force)
     if out is not None:
         write_atomic(Path(out), made.to_json().encode(), force=force)
     return made
@@ -99,15 +100,11 @@ def _with_missing(made: Contract, rules: Mapping[str, str]) -> Contract:
     known = {feature.column for feature in made.features}
     strange = sorted(set(rules) - known)
     if strange:
-        raise ContractError(
-            [
-                Problem(f"{name!r} is no feature column", "--missing", f"Columns: {', '.join(sorted(known))}.")
-                for name in strange
-            ]
-        )
+        remedy = f"Columns: {listing(sorted(known))}."
+        raise ContractError([Problem(f"{show(name)} is no feature column", "--missing", remedy) for name in strange])
     if not rules:
         return made
     document = made.model_dump(mode="json", exclude_none=True)
     for feature in document["features"]:
         feature["missing"] = rules.get(feature["column"], feature.get("missing", "error"))
-    return Contract.model_validate(document)
+    return Contract.from_json(json.dumps(document), "--missing")

@@ -222,7 +222,7 @@ class _Written:
 
     def _bytes(self, record: Mapping[str, Any]) -> bytes:
         text = write_document(self.contract(), record)
-        return self.network.serialised(self.state, {**_texts(self.network), "debias.json": text})
+        return self.network.serialised(self.state, {**self.network.archive.extra, "debias.json": text})
 
     def _read_back(self, record: Mapping[str, Any]) -> Network:
         with tempfile.TemporaryDirectory(prefix="debias-") as folder:
@@ -230,11 +230,6 @@ class _Written:
             write_atomic(path, self._bytes(record))
             archive = open_archive(path, trust=self.request.trust)
         return from_archive(archive, contract=self.contract(), output_kind=self.network.head.kind)
-
-
-def _texts(network: Network) -> dict[str, str]:
-    """Return the other extra files of the input, which stay in the file."""
-    return {name: value.decode("utf-8", "surrogateescape") for name, value in network.archive.extra.items()}
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -178,7 +178,7 @@ def test_calls_fit_the_functions(run: FakeRun, verb: str, monkeypatch: pytest.Mo
         defaults = {field.name: field.default for field in dataclasses.fields(Request)} | defaults | {"progress": None}
     for name, value in settings.items():
         assert name in defaults
-        if name not in ("attr", "eps", "out"):
+        if name not in ("attr", "eps", "note", "out"):
             assert value == defaults[name] or not (value or defaults[name]), name
 
 
