@@ -9,7 +9,9 @@ The same versions of torch and numpy give the same tables and the same weights. 
 from __future__ import annotations
 
 import argparse
+import io
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from debias.data.lender import ATTRIBUTE, CLUSTER, FEATURES, LABEL, POSITIVE, le
 from debias.data.prepare import prepare
 from debias.data.tables import read_table
 from debias.model.archive import serialise
+from debias.model.entries import rebuild
 
 HERE = Path(__file__).parent.parent / "sample_models"
 TRAIN_ROWS, TRAIN_SEED = 20_000, 1
@@ -85,11 +88,19 @@ def write(folder: Path) -> None:
     extra = {"debias.json": write_document(contract, {})}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
-        scripted = torch.jit.script(network)
-    (folder / "lender_mlp.pt").write_bytes(serialise(scripted, extra))
+        save(torch.jit.script(network), extra, folder / "lender_mlp.pt")
     batch = torch.export.Dim("batch", min=1)
     program = torch.export.export(network, (features[:8].clone(),), dynamic_shapes={"features": {0: batch}})
-    (folder / "lender_mlp.pt2").write_bytes(serialise(program, extra))
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)
+    save(program, extra, folder / "lender_mlp.pt2")
+
+
+def save(program: torch.jit.ScriptModule | torch.export.ExportedProgram, extra: dict[str, str], path: Path) -> None:
+    """Write the file without what names the source files of this machine."""
+    with zipfile.ZipFile(io.BytesIO(serialise(program, extra))) as archive:
+        files = {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
+    path.write_bytes(rebuild({name: content for name, content in files.items() if not name.endswith(".debug_pkl")}))
 
 
 if __name__ == "__main__":
