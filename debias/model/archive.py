@@ -102,7 +102,11 @@ def open_archive(path: str | os.PathLike[str], *, trust: bool = False) -> Archiv
         With every reason at once. Nothing of the file was executed.
     """
     place = Path(path)
-    data = _read(place)
+    return archive_of(_read(place), place, trust=trust)
+
+
+def archive_of(data: bytes, place: Path, *, trust: bool = False) -> Archive:
+    """Check the content of a model file that is named `place` in messages; see `open_archive`."""
     result = check(data, str(place))
     blocking = [reason.problem for reason in result.reasons if not (trust and reason.content)]
     if blocking:
