@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+
 from debias.contract import Contract, Feature, Input, ProtectedAttribute, write_document
 from debias.errors import Problem, WriteError
 from debias.files import write_atomic
