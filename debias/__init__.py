@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from debias.errors import ContractError, DataError, DebiasError, ModelError, UsageError, WriteError
     from debias.report.inspection import Inspection
     from debias.report.model import Report
-    from debias.run import audit, contract, gda, inspect, prune, threshold
+    from debias.run import audit, contract, gda, inspect, prune, repair, threshold
 
     __version__: str
 
@@ -40,11 +40,12 @@ __all__ = [
     "gda",
     "inspect",
     "prune",
+    "repair",
     "threshold",
 ]
 
 _HOME = {
-    **dict.fromkeys(("audit", "contract", "gda", "inspect", "prune", "threshold"), "debias.run"),
+    **dict.fromkeys(("audit", "contract", "gda", "inspect", "prune", "repair", "threshold"), "debias.run"),
     **dict.fromkeys(
         ("ContractError", "DataError", "DebiasError", "ModelError", "UsageError", "WriteError"), "debias.errors"
     ),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,26 @@ class DebiasError(Exception):
             problems = (problems,)
         self.problems: tuple[Problem, ...] = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
+
+
+def together(*calls: Callable[[], Any]) -> list[Any]:
+    """Return what each call returns; where some fail, raise the problems of all of them at once.
+
+    Raises
+    ------
+    DebiasError
+        Of the one class that failed, where it was one.
+    """
+    results, errors = [], []
+    for call in calls:
+        try:
+            results.append(call())
+        except DebiasError as error:
+            errors.append(error)
+    if errors:
+        kinds = {type(error) for error in errors}
+        raise (kinds.pop() if len(kinds) == 1 else DebiasError)([p for error in errors for p in error.problems])
+    return results
 
 
 class UsageError(DebiasError):

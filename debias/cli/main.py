@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from debias.cli import audit, contract, gda, inspect, prune, threshold
+from debias.cli import audit, contract, inspect, repair
 from debias.cli.guard import ERROR, guarded
 
 EPILOG = "Exit codes: 0 bound met or none asked, 1 not met, 2 usage, data or model error, 130 interrupted."
@@ -39,7 +39,7 @@ def _root(
     pass
 
 
-for verb_module in (inspect, audit, threshold, prune, gda, contract):
+for verb_module in (inspect, audit, repair, contract):
     verb_module.register(app)
 
 

@@ -1,15 +1,54 @@
-"""What the repairing verbs have in common."""
+"""The repairing verbs: one for every method, its flags made from the method's own settings."""
 
 from __future__ import annotations
 
+from dataclasses import field, fields, make_dataclass
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
+import typer
+
+from debias import methods
 from debias.cli import arguments
 from debias.cli.audit import measured
-from debias.cli.options import RepairOptions
+from debias.cli.options import SEARCH, RepairOptions, verb
 from debias.cli.output import check_files, show, write_reports
 from debias.cli.progress import progress_bar
+from debias.methods.base import Flag, Method
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb of every method to `app`."""
+    for name in methods.names():
+        _register(app, methods.load(name))
+
+
+def options_of(method: type[Method]) -> type[RepairOptions]:
+    """Return the options of a method's verb: those of every repair, and the method's own settings."""
+    hints = get_type_hints(method, include_extras=True)
+    own = [
+        (item.name, _option(hints[item.name], item.name), field(default=item.default))
+        for item in fields(method)  # type: ignore[arg-type]
+    ]
+    return make_dataclass(f"{method.__name__}Options", own, bases=(RepairOptions,), frozen=True, kw_only=True)
+
+
+def _option(hint: Any, name: str) -> Any:
+    """Return the typer annotation of a setting that is annotated with a `Flag`."""
+    flag = next(item for item in hint.__metadata__ if isinstance(item, Flag))
+    kind = hint.__origin__
+    names = flag.names or f"--{name.replace('_', '-')}"
+    option = typer.Option(names, metavar=flag.metavar, help=flag.help, rich_help_panel=SEARCH)
+    return Annotated[kind, option]
+
+
+def _register(app: typer.Typer, method: type[Method]) -> None:
+    def run(options: RepairOptions) -> int:
+        own = {item.name: getattr(options, item.name) for item in fields(method)}  # type: ignore[arg-type]
+        return repair(method.name, options, **own)
+
+    run.__doc__ = (method.__doc__ or "").partition("\n\n    Parameters")[0]
+    verb(app, method.name, options_of(method))(run)
 
 
 def repair(name: str, options: RepairOptions, **settings: Any) -> int:
@@ -39,6 +78,6 @@ def repair(name: str, options: RepairOptions, **settings: Any) -> int:
             progress=progress,
             **settings,
         )
-    show(report, json=options.json, quiet=options.quiet)
     write_reports(report, reports, options.force)
+    show(report, json=options.json, quiet=options.quiet)
     return int(report.exit_code)

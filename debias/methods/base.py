@@ -24,6 +24,25 @@ def silent(done: int, total: int, text: str) -> None:
 
 
 @dataclass(frozen=True)
+class Flag:
+    """How a setting of a method appears on the command line; goes into the field's annotation.
+
+    Parameters
+    ----------
+    help : str
+        One or two sentences; the default is added.
+    metavar : str, optional
+        What stands for the value.
+    names : str, optional
+        Other than the field's name with dashes, such as ``--outgoing/--incoming``.
+    """
+
+    help: str
+    metavar: str | None = None
+    names: str | None = None
+
+
+@dataclass(frozen=True)
 class Setting:
     """All that a method may know.
 
@@ -100,7 +119,9 @@ class Repair:
 class Method(ABC):
     """A method of repair: a frozen dataclass of its own settings, with a name.
 
-    One method is one file of this shape; a method reads no file, prints nothing and decides no exit code.
+    One method is one file of this package and needs no other: its fields, annotated with `Flag`, are its flags, the
+    first paragraph of its docstring is its help. It reads no file, prints nothing and decides no exit code. What is
+    slow to import is imported in the functions, so that ``--help`` stays fast.
     """
 
     name: ClassVar[str]

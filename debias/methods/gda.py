@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
-
-import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from debias.errors import Problem, UsageError
-from debias.methods.base import Method, Repair, Setting
-from debias.methods.search import Logits, Search, direction, pair_of
-from debias.model.network import Network
-from debias.model.tuning import Tuning
-from debias.objective import Scorer
+from debias.methods.base import Flag, Method, Repair, Setting
 
-Indices = npt.NDArray[np.int64]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+    from torch import Tensor
+
+    from debias.methods.search import Logits
+    from debias.model.network import Network
+    from debias.model.tuning import Tuning
+    from debias.objective import Scorer
+
+    Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class GDA(Method):
-    """Descend (or ascend) the proxy of the bias until the objective on the selection rows is largest.
+    """Fine-tune by gradient descent or ascent on the bias (Algorithm 2).
 
+    The proxy of the bias is followed, and the network with the largest objective on the selection rows is kept.
     Gradients and selection run in eval mode: dropout is off and the running statistics of BatchNorm stay, so that the
     network that is judged is the network that is returned.
 
@@ -45,12 +48,17 @@ class GDA(Method):
         How often an epoch's network is judged on the selection rows, evenly spaced.
     """
 
-    lr: float = 1e-5
-    epochs: int = 100
-    batch_size: int = 256
-    optimizer: Literal["adam", "sgd"] = "adam"
-    one_batch: bool = False
-    evaluations: int = 1
+    lr: Annotated[float, Flag("Learning rate.", metavar="RATE")] = 1e-5
+    epochs: Annotated[int, Flag("Number of epochs.", metavar="N")] = 100
+    batch_size: Annotated[int, Flag("Rows in a batch; each holds every group.", metavar="N")] = 256
+    optimizer: Annotated[
+        Literal["adam", "sgd"],
+        Flag("adam, or sgd as the paper has it, which hardly moves the bias at its learning rate."),
+    ] = "adam"
+    one_batch: Annotated[bool, Flag("One batch an epoch, as Algorithm 2 has it. Default: a full pass.")] = False
+    evaluations: Annotated[
+        int, Flag("How often in an epoch the network is judged on the selection rows.", metavar="N")
+    ] = 1
     name: ClassVar[str] = "gda"
 
     def __post_init__(self) -> None:
@@ -71,6 +79,11 @@ class GDA(Method):
 
     def repair(self, setting: Setting) -> Repair:
         """Return the fine-tuned network with the largest objective on the selection rows."""
+        import numpy as np
+
+        from debias.methods.search import Search, direction, pair_of
+        from debias.model.tuning import Tuning
+
         network, train = setting.network, setting.train
         search = Search(setting.objective.on(setting.select))
         tuning = Tuning(network, setting.device)
@@ -91,8 +104,8 @@ class GDA(Method):
                     search.add(logits, tuning.state, {"epoch": epoch + number / len(drawn)})
                     pair = pair_of(search.scorer, logits)
             setting.progress(epoch + 1, self.epochs, f"bias {search.trajectory[-1].bias:+.4f}")
-        chosen = search.trajectory[search.chosen].detail["epoch"]
-        return search.repair({"epochs": chosen}, tuple(_notes(self)))
+        last = search.chosen == len(search.trajectory) - 1
+        return search.repair({"epochs": search.trajectory[search.chosen].detail["epoch"]}, tuple(_notes(self, last)))
 
     def summary(self, repair: Repair, network: Network) -> str:
         """Return how far the network was fine-tuned."""
@@ -100,7 +113,9 @@ class GDA(Method):
         return f"Fine-tuned for {repair.changes['epochs']:g} epochs along the gradient of the bias."
 
 
-def _notes(method: GDA) -> Iterator[str]:
+def _notes(method: GDA, last: bool) -> Iterator[str]:
+    if last:
+        yield "The last epoch was the best candidate: more --epochs or a larger --lr may go further."
     if method.optimizer == "adam" or not method.one_batch:
         yield (
             f"gda ran {method.optimizer} with {'one batch' if method.one_batch else 'a full pass'} per epoch; "
@@ -110,6 +125,8 @@ def _notes(method: GDA) -> Iterator[str]:
 
 
 def _scores(tuning: Tuning, inputs: Mapping[str, Tensor]) -> Logits:
+    import torch
+
     with torch.no_grad():
         scores: Logits = tuning.logits(inputs).cpu().numpy()
     return scores
@@ -119,12 +136,16 @@ class _Step:
     """Moves every parameter against sgn(μ0) times the gradient of the proxy on one batch (Algorithm 2, line 6)."""
 
     def __init__(self, tuning: Tuning, method: GDA) -> None:
+        import torch
+
         self.tuning = tuning
         self.leaves = tuning.leaves
         make = torch.optim.Adam if method.optimizer == "adam" else torch.optim.SGD
         self.optimizer: torch.optim.Optimizer = make(self.leaves, lr=method.lr, fused=True)
 
     def __call__(self, inputs: Mapping[str, Tensor], weights: Tensor, sign: int) -> None:
+        import torch
+
         logits = self.tuning.logits(inputs)
         proxy = torch.dot(weights.to(logits), logits.sigmoid())
         for leaf, gradient in zip(self.leaves, torch.autograd.grad(sign * proxy, self.leaves), strict=True):
@@ -139,12 +160,17 @@ class _Batches:
     """
 
     def __init__(self, scorer: Scorer, batch_size: int, seed: int) -> None:
+        import numpy as np
+
         self.scorer = scorer
         self.count = max(1, -(-len(scorer.y) // batch_size))
         self.generator = np.random.default_rng(seed)
 
     def epoch(self, pair: tuple[int, int]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield rows and their weights in the proxy of the batch, whose two group means each have weight 1."""
+        import numpy as np
+        import torch
+
         weights = self.scorer.proxy_weights(pair)
         sides = [self._dealt(np.flatnonzero(weights > 0)), self._dealt(np.flatnonzero(weights < 0))]
         for up, down in zip(*sides, strict=True):
@@ -153,6 +179,8 @@ class _Batches:
             yield torch.from_numpy(rows), torch.from_numpy(part)
 
     def _dealt(self, rows: Indices) -> list[Indices]:
+        import numpy as np
+
         shuffled = self.generator.permutation(rows)
         if len(shuffled) < self.count:
             shuffled = np.resize(shuffled, self.count)

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
-
-import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from debias.errors import ModelError, Problem, UsageError
-from debias.methods.base import Method, Repair, Setting
-from debias.methods.search import Logits, Search, State, direction, pair_of
-from debias.model.evaluation import Evaluation, Influence
-from debias.model.layers import Layer
-from debias.model.network import Network
-from debias.objective import Scorer
+from debias.methods.base import Flag, Method, Repair, Setting
 from debias.words import count
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from torch import Tensor
+
+    from debias.methods.search import Logits, State
+    from debias.model.layers import Layer
+    from debias.model.network import Network
+    from debias.objective import Scorer
 
 
 @dataclass(frozen=True)
 class Prune(Method):
-    """Take out hidden units, the most influential first, recomputing the influences after each step.
+    """Prune the units with the largest influence on the bias (Algorithm 1).
+
+    Hidden units are taken out, the most influential first; the influences are computed again after each step.
 
     Parameters
     ----------
@@ -40,11 +42,28 @@ class Prune(Method):
         Balanced accuracy below which a network has collapsed and is pruned no further; 0 goes on.
     """
 
-    steps: int | None = None
-    outgoing: bool = True
-    influence: Influence = "preactivation"
-    limit: int | None = None
-    stop_below: float = 0.52
+    steps: Annotated[
+        int | None,
+        Flag("Number of pruning steps; each prunes the same share of units. Default: one unit a step.", metavar="B"),
+    ] = None
+    outgoing: Annotated[
+        bool,
+        Flag(
+            "Which weights of a unit become zero: outgoing (Algorithm 1) or incoming (published code; a unit before a "
+            "BatchNorm then still sends a constant on).",
+            names="--outgoing/--incoming",
+        ),
+    ] = True
+    influence: Annotated[
+        Literal["preactivation", "activation"],
+        Flag("Where a unit's influence on the bias is taken; the paper's text says activation, its code the other."),
+    ] = "preactivation"
+    limit: Annotated[
+        int | None, Flag("Prune at most this many steps. Default: until every unit is out.", metavar="N")
+    ] = None
+    stop_below: Annotated[
+        float, Flag("Stop when the best balanced accuracy falls below this: the network has collapsed.", metavar="BA")
+    ] = 0.52
     name: ClassVar[str] = "prune"
 
     def __post_init__(self) -> None:
@@ -75,6 +94,8 @@ class Prune(Method):
         ModelError
             When no layer can be pruned, with the reason of each.
         """
+        from debias.methods.search import Search, direction
+
         layers = self.prunable(setting.network)
         if reasons := self.reasons(setting.network):
             raise ModelError(reasons)
@@ -129,6 +150,10 @@ class _Run:
     """The network while it is being pruned."""
 
     def __init__(self, method: Prune, setting: Setting, layers: tuple[Layer, ...], scorer: Scorer) -> None:
+        import numpy as np
+
+        from debias.model.evaluation import Evaluation
+
         self.method, self.layers, self.scorer = method, layers, scorer
         network, train = setting.network, setting.train
         self.train_scorer = scorer if train is setting.select else setting.objective.on(train)
@@ -150,6 +175,9 @@ class _Run:
 
     def prune(self, sign: int) -> list[tuple[Layer, int]]:
         """Take out the next units and return them; none where no unit is left to take."""
+        import numpy as np
+        import torch
+
         signed = sign * torch.cat(self.graded.influences(self._proxy())).cpu().numpy()
         if self.method.steps is None:
             order = np.flatnonzero(self.alive)
@@ -187,18 +215,23 @@ class _Run:
 
     def _proxy(self) -> Tensor:
         """Return the proxy's weight of each row; of more than two groups, for the pair that is furthest apart now."""
-        pair = self._pair()
+        import torch
+
+        from debias.methods.search import pair_of
+
+        pair = pair_of(self.scorer, self._last)
         if pair not in self._weights:
             weights = self.train_scorer.proxy_weights(pair)[self.rows]
             self._weights[pair] = torch.from_numpy(weights).to(self.graded.logits().device)
         return self._weights[pair]
 
-    def _pair(self) -> tuple[int, int]:
-        return pair_of(self.scorer, self._last)
-
 
 def _rows_of_proxy(scorer: Scorer) -> npt.NDArray[np.int64]:
     """Return the rows that can carry weight in the proxy: of two groups those that do, else all."""
+    import numpy as np
+
+    from debias.methods.search import pair_of
+
     if scorer.n_groups > 2:
         return np.arange(len(scorer.y))
     return np.flatnonzero(scorer.proxy_weights(pair_of(scorer, None)))

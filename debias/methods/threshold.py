@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from debias.methods.base import Method, Repair, Setting
-from debias.methods.search import Search
-from debias.model.network import Network
+
+if TYPE_CHECKING:
+    from debias.model.network import Network
 
 
 @dataclass(frozen=True)
 class Threshold(Method):
-    """One threshold for everyone, chosen by the objective over every distinct score (eq. 3)."""
+    """Cut the scores of the unchanged network at its best common threshold that meets the bound.
+
+    The plainest repair, and the yardstick for all others: every distinct score is a candidate (parity-proxies paper,
+    eq. 3).
+    """
 
     name: ClassVar[str] = "threshold"
 
     def repair(self, setting: Setting) -> Repair:
         """Return the unchanged network with the best feasible cut."""
+        from debias.methods.search import Search
+
         search = Search(setting.objective.on(setting.select))
         search.add(setting.network.logits(setting.select), dict)
         return search.repair({})

@@ -152,7 +152,7 @@ class Report(_Part):
 
     schema_version: str = Field(default=SCHEMA_VERSION, description="Version of this layout.")
     debias_version: str = Field(description="Version that wrote the report.")
-    verb: Literal["audit", "threshold", "prune", "gda"] = Field(description="What was asked.")
+    verb: str = Field(description="What was asked.")
     verdict: Verdict = Field(description="Whether |bias| < eps on the verdict rows; no-bound where none was asked.")
     exit_code: int = Field(description="0 bound met (or none asked), 1 not met.")
     statement: str = Field(description="The verdict as one sentence: figure, bound, rows.")

@@ -6,9 +6,9 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from debias import methods
 from debias.contract import Contract, read_document
 from debias.errors import ContractError, DebiasError, ModelError, Problem
-from debias.methods.prune import Prune
 from debias.model.archive import Archive, open_archive
 from debias.model.network import Network, from_archive
 from debias.report.inspection import InputInfo, Inspection, LayerInfo, MethodInfo, OutputInfo
@@ -127,11 +127,10 @@ def _layers(network: Network) -> list[LayerInfo]:
 
 def _methods(network: Network) -> list[MethodInfo]:
     fold = [] if network.head.foldable else [f"{network.head.reason}; use --keep-scores"]
-    prune = Prune()
-    blocked = [_text(problem) for problem in prune.reasons(network)]
-    left_out = [f"layer {path} is left alone: {reason}" for path, reason in prune.skipped(network).items()]
-    return [
-        MethodInfo(method="threshold", ok=not fold, reasons=fold),
-        MethodInfo(method="prune", ok=not fold and not blocked, reasons=[*fold, *(blocked or left_out)]),
-        MethodInfo(method="gda", ok=not fold, reasons=fold),
-    ]
+    found = []
+    for name in methods.names():
+        method = methods.load(name)()
+        blocked = [_text(problem) for problem in method.reasons(network)]
+        left_out = [f"layer {path} is left alone: {reason}" for path, reason in method.skipped(network).items()]
+        found.append(MethodInfo(method=name, ok=not fold and not blocked, reasons=[*fold, *(blocked or left_out)]))
+    return found

@@ -8,8 +8,9 @@ import platform
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,24 +19,17 @@ from debias.data.columns import Columns
 from debias.data.prepare import Prepared, prepare
 from debias.data.sample import Sample
 from debias.data.tables import Table, read_table
-from debias.errors import DataError, Problem, UsageError
+from debias.errors import DataError, Problem, UsageError, together
 from debias.model.archive import Archive
 from debias.model.network import Network
 from debias.report.model import ModelInfo, TableInfo
-
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    import pandas as pd
-
-    Source: TypeAlias = str | Path | pd.DataFrame
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What every measuring verb is asked; the fields have the names of the flags."""
 
-    verb: Literal["audit", "threshold", "prune", "gda"]
+    verb: str
     model: str | Path
     data: Any
     attr: str
@@ -92,9 +86,9 @@ class Request:
         return Columns(**{item.name: getattr(self, item.name) for item in fields(Columns)})
 
     def command(self, settings: Mapping[str, Any]) -> str | None:
-        """Return the command that repeats the run; None for tables that are no files."""
-        tables = (self.data, self.train, self.test)
-        if not all(table is None or isinstance(table, str | Path) for table in tables):
+        """Return the command that repeats the run; None where a table or the contract is no file."""
+        files = (self.data, self.train, self.test, self.contract)
+        if not all(file is None or isinstance(file, str | Path) for file in files):
             return None
         parts = ["debias", self.verb, str(self.model)]
         for item in fields(self):
@@ -114,11 +108,13 @@ def _flag(name: str, value: Any) -> list[str]:
         return [flag] if value else []
     if value is None or value == ():
         return []
-    if isinstance(value, Contract):
-        return []
+    if name == "bins" and not isinstance(value, str):
+        return [flag, ",".join(map(str, value)) + ","]
     if isinstance(value, Sequence) and not isinstance(value, str):
         line = io.StringIO()
-        csv.writer(line, lineterminator="").writerow(value)
+        # The command line strips blanks round a name that is not quoted.
+        blanks = any(str(item) != str(item).strip() for item in value)
+        csv.writer(line, lineterminator="", quoting=csv.QUOTE_ALL if blanks else csv.QUOTE_MINIMAL).writerow(value)
         return [flag, line.getvalue()]
     return [flag, str(value)]
 
@@ -127,7 +123,7 @@ def _device_problems(device: str) -> list[Problem]:
     import torch
 
     try:
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).strip().splitlines()[0]
         return [Problem(f"device {device!r} cannot be used: {reason}", "--device", "Use cpu.")]
@@ -152,36 +148,49 @@ class Opened:
         attribute = sample.attributes[self.request.attr]
         return attribute.is_input or "group" in sample.inputs or _tells(sample, attribute.codes)
 
-    def prepare(self, source: Source, role: str) -> tuple[Prepared, Table]:
-        """Read another table with the columns, groups and positive value of ``--data``."""
-        table = read_table(source, role)
+    def prepare(self, role: Literal["train", "test"]) -> Prepared:
+        """Prepare another table with the columns, groups and positive value of ``--data``."""
         network = self.network
         prepared = prepare(
-            table,
+            self.tables[role],
             self.request.columns,
             inputs=widths(network),
             contract=network.contract,
             dtype=dtype_name(network),
             like=self.data,
         )
-        return prepared, table
+        _check_features(network, prepared.sample)
+        return prepared
 
 
 def open_request(request: Request) -> Opened:
-    """Open the network and the table of ``--data``."""
-    network = open_network(request)
+    """Open the network and all tables, and prepare that of ``--data``."""
+    sources = {"data": request.data, "train": request.train, "test": request.test}
+    roles = [role for role, source in sources.items() if source is not None]
+    reads = [partial(read_table, sources[role], role) for role in roles]
+    network, *read = together(partial(open_network, request), *reads)
+    tables: dict[str, Table] = dict(zip(roles, read, strict=True))
     told = network.contract.output if network.contract else None
     threshold = request.threshold if request.threshold is not None else (told.threshold if told else None)
     decision = request.decision or (told.decision if told else None) or "score"
+    if decision == "argmax" and request.threshold not in (None, 0.5):
+        raise UsageError(
+            Problem(
+                f"the contract's decision argmax implies 0.5, --threshold is {request.threshold!r}",
+                str(request.model),
+                "Leave --threshold out, or give --decision score.",
+            )
+        )
     if decision == "argmax" and network.head.classes == 1:
         raise UsageError(
             Problem("--decision argmax is for two-class outputs, this network has one score", str(request.model))
         )
     threshold = 0.5 if threshold is None or decision == "argmax" else threshold
-    table = read_table(request.data, "data")
-    data = prepare(table, request.columns, inputs=widths(network), contract=network.contract, dtype=dtype_name(network))
+    data = prepare(
+        tables["data"], request.columns, inputs=widths(network), contract=network.contract, dtype=dtype_name(network)
+    )
     _check_features(network, data.sample)
-    return Opened(request, network, threshold, decision, data, {"data": table})
+    return Opened(request, network, threshold, decision, data, tables)
 
 
 def open_network(request: Request) -> Network:

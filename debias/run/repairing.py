@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from debias.errors import ModelError, Problem, UsageError, WriteError
+from debias.errors import ModelError, Problem, UsageError, WriteError, together
 from debias.fairness.metrics import canonical_metric
 from debias.methods.base import Method, Progress, Repair, Setting, silent
 from debias.methods.threshold import Threshold
@@ -39,9 +40,11 @@ def run_repair(request: Request, method: Method, progress: Progress = silent) ->
     objective = replace(objective, favorable=opened.data.favorable)
     _check_method(opened.network, method, request)
     parts = divide(opened)
-    opened = replace(opened, tables=parts.tables)
-    on_select = Measured.on(parts.select, objective, eps)
-    on_verdict = Measured.on(parts.verdict, objective, eps)
+    on_select, on_verdict, _ = together(
+        partial(Measured.on, parts.select, objective, eps),
+        partial(Measured.on, parts.verdict, objective, eps),
+        partial(objective.on, parts.train),
+    )
     setting = Setting(opened.network, parts.train, parts.select, objective, request.seed, request.device, progress)
     plainest = Threshold().repair(setting)
     repair = plainest if isinstance(method, Threshold) else method.repair(setting)

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
+from debias.data.prepare import Prepared
 from debias.data.sample import Sample
 from debias.data.split import holdout, overlap
-from debias.data.tables import Table
+from debias.errors import together
 from debias.report.model import Rows
 from debias.run.opening import Opened
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The rows of a run, by what they are for."""
+    """The rows of a run, by what they are for; `source` is the table of the verdict rows."""
 
     train: Sample
     select: Sample
     verdict: Sample
     rows: Rows
-    tables: Mapping[str, Table]
+    source: str
     notes: tuple[str, ...]
 
     @property
@@ -34,9 +35,9 @@ class Parts:
         """The verdict rows, for a sentence."""
         number = f"{len(self.verdict):,}"
         return {
-            "test": f"the {number} rows of {self.verdict.name}",
-            "holdout": f"{number} rows of {self.verdict.name} that were set aside",
-            "selection": f"the {number} rows of {self.verdict.name} that also chose the candidate",
+            "test": f"the {number} rows of {self.source}",
+            "holdout": f"{number} rows of {self.source} that were set aside",
+            "selection": f"the {number} rows of {self.source} that also chose the candidate",
             "data": "",
         }[self.rows.verdict_from]
 
@@ -44,28 +45,28 @@ class Parts:
 def divide(opened: Opened) -> Parts:
     """Set the verdict's rows aside before anything looks at them."""
     request, data = opened.request, opened.data
-    tables: dict[str, Table] = dict(opened.tables)
     missing, dropped, notes = {"data": data.missing}, data.dropped, []
     select, kept_whole, repeated = data.sample, [], 0
     origin: Literal["test", "holdout", "selection"]
-    if request.test is not None:
-        test, tables["test"] = opened.prepare(request.test, "test")
-        verdict, origin = test.sample, "test"
-        missing["test"], dropped = test.missing, dropped + test.dropped
+    roles: list[Literal["train", "test"]] = [role for role in ("train", "test") if role in opened.tables]
+    prepared = together(*(partial(opened.prepare, role) for role in roles))
+    others: dict[str, Prepared] = dict(zip(roles, prepared, strict=True))
+    for role, other in others.items():
+        missing[role], dropped = other.missing, dropped + other.dropped
+        notes += list(other.notes)
+    if "test" in others:
+        verdict, origin = others["test"].sample, "test"
         repeated = overlap(data.sample, verdict)
-        notes += list(test.notes)
     elif request.holdout > 0:
         split = holdout(data.sample, request.attr, request.holdout, request.seed)
         select, verdict, origin = data.sample.take(split.selection), data.sample.take(split.verdict), "holdout"
+        # A message about these rows says which part of the table is at fault.
+        select = replace(select, name=f"{data.sample.name}, selection rows")
+        verdict = replace(verdict, name=f"{data.sample.name}, verdict rows")
         kept_whole = split.kept_whole
     else:
         verdict, origin = select, "selection"
-    train = select
-    if request.train is not None:
-        prepared, tables["train"] = opened.prepare(request.train, "train")
-        train = prepared.sample
-        missing["train"], dropped = prepared.missing, dropped + prepared.dropped
-        notes += list(prepared.notes)
+    train = others["train"].sample if "train" in others else select
     rows = Rows(
         data=len(data.sample),
         train=len(train),
@@ -78,4 +79,5 @@ def divide(opened: Opened) -> Parts:
         dropped=dropped,
         kept_whole=kept_whole,
     )
-    return Parts(train, select, verdict, rows, tables, tuple(notes))
+    source = (others["test"] if "test" in others else data).sample.name
+    return Parts(train, select, verdict, rows, source, tuple(notes))

@@ -1,16 +1,15 @@
-"""The measuring and repairing verbs with their arguments spelled out."""
+"""The measuring and repairing verbs with their arguments."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from debias.contract import Contract
 from debias.methods.base import Method, Progress, silent
-from debias.methods.gda import GDA
-from debias.methods.prune import Prune
-from debias.methods.threshold import Threshold
 from debias.report.model import Report
 from debias.run.auditing import run_audit
 from debias.run.opening import Request
@@ -90,31 +89,18 @@ def audit(model: str | Path, data: Source, *, attr: str, eps: float | None = Non
     return run_audit(Request(verb="audit", model=model, data=data, attr=attr, eps=eps, **options))
 
 
-def threshold(model: str | Path, data: Source, *, attr: str, eps: float, **options: Unpack[Repairing]) -> Report:
-    """Repair by the threshold alone: the unchanged network at its best feasible common threshold.
-
-    Parameters and errors as for `prune`.
-    """
-    return _repair("threshold", Threshold(), model, data, attr, eps, options)
-
-
-def prune(
-    model: str | Path,
-    data: Source,
-    *,
-    attr: str,
-    eps: float,
-    steps: int | None = None,
-    outgoing: bool = True,
-    influence: Literal["activation", "preactivation"] = "preactivation",
-    limit: int | None = None,
-    stop_below: float = 0.52,
-    **options: Unpack[Repairing],
+def repair(
+    method: Method, model: str | Path, data: Source, *, attr: str, eps: float, **options: Unpack[Repairing]
 ) -> Report:
-    """Repair by pruning the units with the largest influence on the bias (parity-proxies paper, Algorithm 1).
+    """Repair a network by a method under the bias-constrained objective, and give the verdict on other rows.
+
+    ``debias.prune(model, data, steps=20, …)`` is short for ``repair(Prune(steps=20), model, data, …)``, and so for
+    every other method.
 
     Parameters
     ----------
+    method : Method
+        Such as `debias.methods.prune.Prune`.
     model : path
         TorchScript .pt or torch.export .pt2 file; never changed.
     data : path or DataFrame
@@ -123,10 +109,10 @@ def prune(
         Column of the protected attribute.
     eps : float
         The bound on |bias|.
-    steps, outgoing, influence, limit, stop_below
-        See `debias.methods.prune.Prune`.
     **options
-        The flags of ``debias prune``; without `out` the file stands beside the model, the verb in its name.
+        Those of `audit`, and `margin`, `min_performance`, `train`, `test`, `holdout`, `split_by`, `keep_scores`,
+        `out`, `force`, `keep_best`: the flags of ``debias prune``; without `out` the file stands beside the model,
+        the verb in its name. `progress` is called with (steps done, steps in all, text).
 
     Returns
     -------
@@ -138,40 +124,37 @@ def prune(
     DebiasError
         With every problem of the input that is at fault; nothing is written then.
     """
-    return _repair("prune", Prune(steps, outgoing, influence, limit, stop_below), model, data, attr, eps, options)
-
-
-def gda(
-    model: str | Path,
-    data: Source,
-    *,
-    attr: str,
-    eps: float,
-    lr: float = 1e-5,
-    epochs: int = 100,
-    batch_size: int = 256,
-    optimizer: Literal["adam", "sgd"] = "adam",
-    one_batch: bool = False,
-    evaluations: int = 1,
-    **options: Unpack[Repairing],
-) -> Report:
-    """Repair by bias gradient descent/ascent (parity-proxies paper, Algorithm 2).
-
-    Parameters and errors as for `prune`; `lr` to `evaluations` as in `debias.methods.gda.GDA`.
-    """
-    method = GDA(lr, epochs, batch_size, optimizer, one_batch, evaluations)
-    return _repair("gda", method, model, data, attr, eps, options)
-
-
-def _repair(
-    verb: Literal["threshold", "prune", "gda"],
-    method: Method,
-    model: str | Path,
-    data: Source,
-    attr: str,
-    eps: float,
-    options: Any,
-) -> Report:
-    settings = dict(options)
+    settings: dict[str, Any] = dict(options)
     progress = settings.pop("progress", None) or silent
-    return run_repair(Request(verb=verb, model=model, data=data, attr=attr, eps=eps, **settings), method, progress)
+    return run_repair(
+        Request(verb=method.name, model=model, data=data, attr=attr, eps=eps, **settings), method, progress
+    )
+
+
+class Verb(Protocol):
+    """The function of a method."""
+
+    def __call__(self, model: str | Path, data: Source, *, attr: str, eps: float, **options: Any) -> Report: ...
+
+
+def verb_of(kind: type[Method]) -> Verb:
+    """Return the function of a method: `repair` with the method's settings among its arguments."""
+    own = [item.name for item in fields(kind)]  # type: ignore[arg-type]
+
+    def verb(model: str | Path, data: Source, *, attr: str, eps: float, **options: Any) -> Report:
+        settings = {name: options.pop(name) for name in own if name in options}
+        return repair(kind(**settings), model, data, attr=attr, eps=eps, **options)
+
+    parameters = list(inspect.signature(repair).parameters.values())[1:]
+    settings = list(inspect.signature(kind).parameters.values())
+    verb.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            *parameters[:-1],
+            *(item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in settings),
+            parameters[-1],
+        ],
+        return_annotation=Report,
+    )
+    verb.__name__ = verb.__qualname__ = kind.name
+    verb.__doc__ = f"{kind.__doc__}\n    The other arguments and the result are those of `debias.repair`.\n"
+    return verb

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from debias import methods
 from debias.cli.main import app
 from debias.errors import DataError, Problem
 from tests.cli.conftest import FakeRun
@@ -146,16 +147,14 @@ def test_metric_aliases(run: FakeRun, alias: str, name: str) -> None:
     assert run.settings["metric"] in (alias, name)
 
 
-def test_defaults_are_those_of_the_methods() -> None:
-    from debias.cli.gda import GdaOptions
-    from debias.cli.prune import PruneOptions
-    from debias.methods.gda import GDA
-    from debias.methods.prune import Prune
+@pytest.mark.parametrize("name", methods.names())
+def test_every_setting_of_a_method_is_a_flag(name: str) -> None:
+    from debias.cli.repair import options_of
 
-    for options, method in ((PruneOptions, Prune), (GdaOptions, GDA)):
-        asked = {field.name: field.default for field in dataclasses.fields(options)}
-        for field in dataclasses.fields(method):
-            assert asked[field.name] == field.default, field.name
+    method = methods.load(name)
+    asked = {field.name: field.default for field in dataclasses.fields(options_of(method))}
+    for field in dataclasses.fields(method):
+        assert asked[field.name] == field.default, field.name
 
 
 @pytest.mark.parametrize("verb", ["audit", "threshold", "prune", "gda", "inspect", "contract"])
@@ -215,7 +214,7 @@ def test_gda_flags(run: FakeRun, flags: list[str], name: str, value: Any) -> Non
         ["prune", *REPAIR, "--metric", "odds"],
         ["prune", *REPAIR, "--favorable", "yes"],
         ["prune", *REPAIR, "--eps", "small"],
-        ["prune", *REPAIR, "--steps", "0"],
+        ["prune", *REPAIR, "--steps", "few"],
         ["fix", "m.pt"],
     ],
 )
