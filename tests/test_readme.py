@@ -1,0 +1,110 @@
+"""Every command and every line of Python in the README runs; continuous integration runs its two commands."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMAND = Path(sys.executable).with_name("debias")
+
+
+def blocks(language: str) -> list[str]:
+    """Return the fenced blocks of a language, in order."""
+    return [block.strip() for block in re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)]
+
+
+def commands() -> list[tuple[str, int]]:
+    """Return every line that starts with debias, with the exit code that its comment states."""
+    lines = "\n".join(blocks("bash")).replace("\\\n", " ").splitlines()
+    found = []
+    for line in lines:
+        if line.startswith("debias "):
+            command, _, comment = line.partition("#")
+            code = re.search(r"exit code (\d)", comment)
+            found.append((command.strip(), int(code[1]) if code else 0))
+    return found
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder as a reader has it; the commands follow one another in it."""
+    folder = tmp_path_factory.mktemp("readme")
+    shutil.copytree(ROOT / "sample_models", folder / "sample_models")
+    return folder
+
+
+def run(arguments: list[str | Path], place: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONUTF8": "1", "COLUMNS": "100"}
+    return subprocess.run(
+        arguments, cwd=place, env=environment, capture_output=True, encoding="utf-8", timeout=300, check=False
+    )
+
+
+def test_there_are_commands() -> None:
+    assert len(commands()) > 5
+    assert len(blocks("python")) == 1
+
+
+def test_commands_run_in_order(place: Path) -> None:
+    for command, code in commands():
+        done = run([COMMAND, *shlex.split(command)[1:]], place)
+        assert done.returncode == code, f"{command}\n{done.stdout}{done.stderr}"
+
+
+def test_python_runs(place: Path) -> None:
+    done = run([sys.executable, "-c", blocks("python")[0]], place)
+    assert done.returncode == 0, done.stderr
+
+
+def test_worked_example_is_what_is_printed(place: Path) -> None:
+    """Each line of the README's report stands in a report of today; other machines may differ in late digits."""
+    shown = next(block for block in blocks("text") if block.startswith("PASS"))
+    command = next(command for command, _ in commands() if command.startswith("debias prune"))
+    done = run([COMMAND, *shlex.split(command)[1:], "--out", "again.pt"], place)
+    today: dict[str, list[list[float]]] = {}
+    for line in done.stdout.splitlines():
+        words, numbers = parted(line)
+        today.setdefault(words, []).append(numbers)
+    joined, figures = parted(" ".join(done.stdout.split()))
+    for line in shown.splitlines():
+        words, numbers = parted(line)
+        if line == "…":
+            continue
+        if line.startswith("PASS"):
+            assert joined.startswith(words), words
+            assert numbers == pytest.approx(figures[: len(numbers)], abs=0.02)
+            continue
+        assert any(numbers == pytest.approx(found, abs=0.03, rel=0.1) for found in today.get(words, [])), line
+
+
+def parted(line: str) -> tuple[str, list[float]]:
+    """Return a line with its numbers taken out, and the numbers."""
+    number = r"[−+-]?\d[\d,]*(?:\.\d+)?"
+    numbers = [float(text.replace("−", "-").replace(",", "")) for text in re.findall(number, line)]
+    return " ".join(re.sub(number, "#", line).split()), numbers
+
+
+def test_first_two_commands_are_those_of_continuous_integration() -> None:
+    steps = (ROOT / ".ci" / "run").read_text(encoding="utf-8").replace("\\\n", " ")
+    steps = " ".join(steps.split())
+    repair, tests = blocks("bash")[:2]
+    for block, verb in ((repair, "debias prune"), (tests, "python -m pytest")):
+        assert block.startswith("python3 -m venv .venv && .venv/bin/pip install ")
+        last = block.replace("\\\n", " ").split("&&")[-1].strip().removeprefix(".venv/bin/")
+        assert last.startswith(verb)
+        assert " ".join(last.split()) in steps
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        if not target.startswith("http"):
+            assert (ROOT / target).exists(), target
