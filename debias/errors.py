@@ -66,7 +66,8 @@ def together(*calls: Callable[[], Any]) -> list[Any]:
             errors.append(error)
     if errors:
         kinds = {type(error) for error in errors}
-        raise (kinds.pop() if len(kinds) == 1 else DebiasError)([p for error in errors for p in error.problems])
+        problems = dict.fromkeys(problem for error in errors for problem in error.problems)
+        raise (kinds.pop() if len(kinds) == 1 else DebiasError)(problems)
     return results
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from torch import Tensor
+
+from debias.errors import ModelError, Problem
 from debias.fairness.metrics import METRICS, canonical_metric
 from debias.objective import Constraint, Objective, decide, exit_code
 from debias.report.model import Figures, Report, Rows
 from debias.run.figures import Measured
 from debias.run.opening import Opened, Request, model_info, open_request, table_info, versions
-from debias.run.statements import bound_statement
+from debias.run.statements import bound_statement, one_decision
 
 
 def run_audit(request: Request) -> Report:
@@ -19,14 +22,17 @@ def run_audit(request: Request) -> Report:
     opened = open_request(request)
     objective = replace(objective, favorable=opened.data.favorable)
     measured = Measured.on(opened.data.sample, objective, request.eps)
-    before, disagreements = deployed(opened, measured)
+    output = opened.network.outputs(opened.data.sample)
+    _check_scores(output, str(request.model))
+    before, disagreements = deployed(opened, measured, output)
     verdict = decide(before.bias, request.eps)
     rows = len(opened.data.sample)
+    which = f"{'the' if opened.data.dropped else 'all'} {rows:,} rows of {opened.data.sample.name}"
     return Report(
         verb="audit",
         verdict=verdict,
         exit_code=exit_code(verdict),
-        statement=bound_statement(verdict, before, request.eps, f"all {rows:,} rows of {opened.data.sample.name}"),
+        statement=bound_statement(verdict, before, request.eps, which),
         rows=Rows(
             data=rows,
             train=0,
@@ -43,7 +49,7 @@ def run_audit(request: Request) -> Report:
         uses_attribute=opened.attribute_is_input,
         before=before,
         decision_disagreements=disagreements,
-        notes=[*opened.network.notes, *opened.data.notes],
+        notes=[*opened.network.notes, *opened.data.notes, *one_decision(before)],
         command=request.command({}),
         **common(opened, objective),
     )
@@ -82,7 +88,19 @@ def common(opened: Opened, objective: Objective) -> dict[str, Any]:
     }
 
 
-def deployed(opened: Opened, measured: Measured, threshold: float | None = None) -> tuple[Figures, int | None]:
+def _check_scores(output: Tensor, where: str) -> None:
+    """Refuse scores that say nothing: with all rows decided alike, every bound would hold."""
+    if bool((output == output[0]).all()):
+        raise ModelError(
+            Problem(
+                "the network gives every row the same score",
+                where,
+                "Check the features' order and scaling (debias inspect, --features), or train the network again.",
+            )
+        )
+
+
+def deployed(opened: Opened, measured: Measured, output: Tensor | None = None) -> tuple[Figures, int | None]:
     """Return the figures of the file's own decisions, and the rows where argmax and score disagree.
 
     Parameters
@@ -91,12 +109,12 @@ def deployed(opened: Opened, measured: Measured, threshold: float | None = None)
         The network; its own forward is run.
     measured : Measured
         The rows.
-    threshold : float, optional
-        Where the score is cut; default: as deployed.
+    output : Tensor, optional
+        What the forward returned for these rows, where it was run before.
     """
-    head, sample = opened.network.head, measured.sample
-    at = opened.threshold if threshold is None else threshold
-    output = opened.network.outputs(sample)
+    head, sample, at = opened.network.head, measured.sample, opened.threshold
+    if output is None:
+        output = opened.network.outputs(sample)
     decisions = head.decide(output, at, opened.decision)
     disagreements = None
     if head.classes == 2:

@@ -20,7 +20,7 @@ from debias.run.auditing import common, deployed
 from debias.run.figures import Measured, probability
 from debias.run.opening import Opened, Request, model_info, open_request, versions
 from debias.run.rows import divide
-from debias.run.statements import repair_statement
+from debias.run.statements import one_decision, repair_statement
 from debias.run.writing import Repaired
 
 # What selection saw, at full length, would make the record as large as the model.
@@ -82,6 +82,7 @@ def run_repair(request: Request, method: Method, progress: Progress = silent) ->
             *opened.network.notes,
             *opened.data.notes,
             *parts.notes,
+            *one_decision(on_all["before"]),
             *repair.notes,
             *(() if write else ("No model was written; --keep-best writes the closest candidate.",)),
         ],

@@ -79,5 +79,5 @@ def divide(opened: Opened) -> Parts:
         dropped=dropped,
         kept_whole=kept_whole,
     )
-    source = (others["test"] if "test" in others else data).sample.name
+    source = others.get("test", data).sample.name
     return Parts(train, select, verdict, rows, source, tuple(notes))

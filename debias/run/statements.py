@@ -17,6 +17,15 @@ def bound_statement(verdict: Verdict, figures: Figures, eps: float | None, rows:
     return f"Bound not met: |bias| is {value}, not below {eps:g}, on {rows}."
 
 
+def one_decision(figures: Figures) -> list[str]:
+    """Return a note where the deployed network decides all rows of all groups alike; a bound then holds trivially."""
+    rates = {group.selection_rate for group in figures.groups}
+    if rates not in ({0.0}, {1.0}):
+        return []
+    side = "favourable" if rates == {1.0} else "unfavourable"
+    return [f"Every row gets the {side} decision at the threshold {figures.threshold:g}, so there is no difference."]
+
+
 def repair_statement(verdict: Verdict, after: Figures, repair: Repair, objective: Objective, rows: str) -> str:
     """Return the verdict of a repair; where no candidate was feasible, the closest one is named."""
     eps = objective.constraint.eps

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_type_hints
 
 from debias.contract import Contract
 from debias.methods.base import Method, Progress, silent
@@ -146,11 +146,11 @@ def verb_of(kind: type[Method]) -> Verb:
         return repair(kind(**settings), model, data, attr=attr, eps=eps, **options)
 
     parameters = list(inspect.signature(repair).parameters.values())[1:]
-    settings = list(inspect.signature(kind).parameters.values())
+    settings, hints = inspect.signature(kind).parameters.values(), get_type_hints(kind)
     verb.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [
             *parameters[:-1],
-            *(item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in settings),
+            *(item.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[item.name]) for item in settings),
             parameters[-1],
         ],
         return_annotation=Report,

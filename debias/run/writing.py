@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import torch
 
-from debias.contract import Contract, Feature, Input, ProtectedAttribute, write_document
+from debias.contract import Contract, Feature, Input, Output, ProtectedAttribute, write_document
+from debias.data.groups import MISSING_GROUP
 from debias.errors import Problem, WriteError
 from debias.files import write_atomic
 from debias.methods.base import Repair
@@ -55,25 +56,10 @@ class Repaired:
             raise WriteError(Problem("the file read back differs from what was written", str(out), "Check the disk."))
         return archive
 
-    def contract(self) -> Contract | None:
-        """Return the contract of the repaired file: that of the input, or what the flags told, with its threshold."""
-        base = self.network.contract or _told(self.opened)
-        if base is None:
-            return None
-        output = base.output.model_copy(
-            update={"threshold": self.threshold, "decision": self._decision(), "kind": self.network.head.kind}
-        )
-        data, attribute = self.opened.data, self.request.attr
-        missing = () if base.attribute(attribute) else (ProtectedAttribute(column=attribute),)
-        return base.model_copy(
-            update={
-                "output": output,
-                "label": base.label or data.label,
-                "positive": base.positive or data.positive,
-                "favorable": base.favorable or data.favorable,
-                "attributes": (*base.attributes, *missing),
-            }
-        )
+    def contract(self) -> Contract:
+        """Return the contract of the repaired file: what was settled in this run, so that an audit needs no flags."""
+        output = Output(kind=self.network.head.kind, decision=self._decision(), threshold=self.threshold)
+        return _settled(self.opened).model_copy(update={"output": output})
 
     def _decision(self) -> Literal["score", "argmax"]:
         return self.opened.decision if self.folded else "score"
@@ -88,12 +74,25 @@ class Repaired:
         return from_archive(archive, contract=self.contract(), output_kind=self.network.head.kind)
 
 
-def _told(opened: Opened) -> Contract | None:
-    """Return what the flags told about a plain table as a contract, so that the repaired file needs none of them."""
-    data, network = opened.data, opened.network
-    if len(network.inputs) != 1 or any(not name for name in data.features) or data.label in data.features:
-        return None
-    return Contract(
-        inputs=(Input(name=network.inputs[0].name, role="features", width=network.inputs[0].width),),
-        features=tuple(Feature(column=name, kind="numeric") for name in data.features),
+def _settled(opened: Opened) -> Contract:
+    """Return the contract of the input file with all that flags and table settled in this run."""
+    data, network, name = opened.data, opened.network, opened.request.attr
+    base = network.contract or Contract()
+    groups = tuple(group for group in data.groups if group != MISSING_GROUP)
+    attribute = ProtectedAttribute(
+        column=name,
+        privileged=data.privileged if data.privileged in groups else None,
+        groups=groups if len(groups) > 1 else None,
+        bins=data.grouping.edges or None,
     )
+    changes: dict[str, Any] = {
+        "label": data.label,
+        "positive": data.positive,
+        "favorable": data.favorable,
+        "attributes": (attribute, *(other for other in base.attributes if other.column != name)),
+    }
+    if data.encoding == "plain":
+        only = network.inputs[0]
+        changes["inputs"] = (Input(name=only.name, role="features", width=len(data.features)),)
+        changes["features"] = tuple(Feature(column=column, kind="numeric") for column in data.features)
+    return base.model_copy(update=changes)
