@@ -202,6 +202,7 @@ class MeasureOptions(ColumnOptions, ModelOptions):
     metric: Annotated[
         Metric,
         typer.Option(
+            metavar="METRIC",
             help="Difference of selection rates (statistical-parity, spd) or of true positive rates "
             "(equal-opportunity, eod).",
             rich_help_panel=CONSTRAINT,

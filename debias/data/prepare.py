@@ -141,6 +141,8 @@ def prepare(
         encoded, notes, wrong = encode(table, encoded_by, dtype)
     else:
         encoded, features, notes, wrong = _plain(table, columns, label_name, inputs["features"], dtype)
+    if label_name is not None and label_name in features:
+        wrong = [*wrong, Problem(f"the label {show(label_name)} is also an input of the network", table.name)]
     if label_name is not None and label_name == columns.attr:
         wrong = [*wrong, Problem(f"{show(label_name)} is both the label and the attribute", table.name)]
     if like is not None:

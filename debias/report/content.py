@@ -182,8 +182,11 @@ def _change(report: Report) -> Section | None:
             f"On the {count(chosen.n)} rows that chose it: balanced accuracy {rate(chosen.balanced_accuracy)}, "
             f"bias {signed(chosen.bias)} (optimistic by construction)."
         )
-    items = [f"{path}: {count(len(units))} units pruned ({ranges(units)})" for path, units in change.units.items()]
-    items += [f"{path} left alone: {reason}" for path, reason in change.skipped_layers.items()]
+    items = [
+        f"layer {path}: {count(len(units))} unit{'s' if len(units) > 1 else ''} pruned ({ranges(units)})"
+        for path, units in change.units.items()
+    ]
+    items += [f"layer {path} left alone: {reason}" for path, reason in change.skipped_layers.items()]
     return Section("What was changed", tuple(sentences), items=tuple(items))
 
 

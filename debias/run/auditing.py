@@ -8,8 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from debias.errors import ModelError, Problem
-from debias.fairness.metrics import METRICS, canonical_metric
-from debias.objective import Constraint, Objective, decide, exit_code
+from debias.fairness.metrics import METRICS
+from debias.objective import Objective, decide, exit_code
 from debias.report.model import Figures, Report, Rows
 from debias.run.figures import Measured
 from debias.run.opening import Opened, Request, model_info, open_request, table_info, versions
@@ -18,9 +18,8 @@ from debias.run.statements import bound_statement, one_decision
 
 def run_audit(request: Request) -> Report:
     """Return the report of an audit of all rows of ``--data``."""
-    objective = _objective(request)
     opened = open_request(request)
-    objective = replace(objective, favorable=opened.data.favorable)
+    objective = replace(request.objective, favorable=opened.data.favorable)
     measured = Measured.on(opened.data.sample, objective, request.eps)
     output = opened.network.outputs(opened.data.sample)
     _check_scores(output, str(request.model))
@@ -53,12 +52,6 @@ def run_audit(request: Request) -> Report:
         command=request.command({}),
         **common(opened, objective),
     )
-
-
-def _objective(request: Request) -> Objective:
-    """Return the objective whose metric is measured; the bound may be absent."""
-    constraint = Constraint(canonical_metric(request.metric), request.attr, 1.0 if request.eps is None else request.eps)
-    return Objective(constraint, margin=0.0)
 
 
 def common(opened: Opened, objective: Objective) -> dict[str, Any]:

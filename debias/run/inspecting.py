@@ -6,6 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from debias import methods
 from debias.contract import Contract, read_document
 from debias.errors import ContractError, DebiasError, ModelError, Problem
@@ -105,8 +107,10 @@ def _record(archive: Archive, used: Contract | None = None) -> dict[str, Any]:
 
 def _output(network: Network) -> OutputInfo:
     head = network.head
-    shape: list[int | None] = [network.batch, 2] if head.classes == 2 else [network.batch]
-    return OutputInfo(kind=head.kind, shape=shape, foldable=head.foldable, reason=head.reason)
+    rows = network.batch or 2
+    zeros = {item.name: torch.zeros(rows, item.width or 1, dtype=network.dtype) for item in network.inputs}
+    columns = network.call(zeros).shape[1:]
+    return OutputInfo(kind=head.kind, shape=[network.batch, *columns], foldable=head.foldable, reason=head.reason)
 
 
 def _layers(network: Network) -> list[LayerInfo]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -20,8 +20,10 @@ from debias.data.prepare import Prepared, prepare
 from debias.data.sample import Sample
 from debias.data.tables import Table, read_table
 from debias.errors import DataError, Problem, UsageError, together
+from debias.fairness.metrics import Metric
 from debias.model.archive import Archive
 from debias.model.network import Network
+from debias.objective import Constraint, Objective
 from debias.report.model import ModelInfo, TableInfo
 
 
@@ -77,8 +79,25 @@ class Request:
         if self.seed < 0:
             problems.append(Problem(f"{self.seed!r} is no seed", "--seed", "Give 0 or more."))
         problems += _device_problems(self.device)
+        if self.eps is None and self.verb != "audit":
+            problems.append(Problem("no bound was given", "--eps", "A repair needs one, such as --eps 0.05."))
+        try:
+            _ = self.objective
+        except UsageError as error:
+            problems += error.problems
         if problems:
             raise UsageError(problems)
+
+    @property
+    def objective(self) -> Objective:
+        """What is measured, in the favourable direction that the flags tell; the contract may tell another.
+
+        An audit has no margin, and perhaps no bound.
+        """
+        constraint = Constraint(cast(Metric, self.metric), self.attr, 1.0 if self.eps is None else self.eps)
+        if self.verb == "audit":
+            return Objective(constraint, margin=0.0)
+        return Objective(constraint, self.margin, self.min_performance)
 
     @property
     def columns(self) -> Columns:

@@ -9,12 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from debias.errors import ModelError, Problem, UsageError, WriteError, together
-from debias.fairness.metrics import canonical_metric
+from debias.errors import ModelError, Problem, WriteError, together
 from debias.methods.base import Method, Progress, Repair, Setting, silent
 from debias.methods.threshold import Threshold
 from debias.model.network import Network
-from debias.objective import Constraint, Objective, decide, exit_code
+from debias.objective import decide, exit_code
 from debias.report.model import Change, Figures, Report, SelectionFigures, TrajectoryStep
 from debias.run.auditing import common, deployed
 from debias.run.figures import Measured, probability
@@ -29,15 +28,10 @@ _RECORDED = ("before", "best_threshold", "threshold_only", "after")
 
 def run_repair(request: Request, method: Method, progress: Progress = silent) -> Report:
     """Run a method under the objective, write the repaired file, and return the report."""
-    eps = request.eps
-    if eps is None:
-        raise UsageError(Problem("no bound was given", "--eps", "A repair needs one, such as --eps 0.05."))
     out = _out(request)
-    constraint = Constraint(canonical_metric(request.metric), request.attr, eps)
-    # Checks the flags before any work; the favourable direction may come from the contract.
-    objective = Objective(constraint, request.margin, request.min_performance)
     opened = open_request(request)
-    objective = replace(objective, favorable=opened.data.favorable)
+    objective = replace(request.objective, favorable=opened.data.favorable)
+    eps = objective.constraint.eps
     _check_method(opened.network, method, request)
     parts = divide(opened)
     on_select, on_verdict, _ = together(
@@ -149,7 +143,7 @@ def _record(
         "method": method.name,
         "settings": _settings(method),
         "seed": request.seed,
-        "metric": request.metric,
+        "metric": opened.request.objective.constraint.metric,
         "attribute": request.attr,
         "eps": request.eps,
         "margin": request.margin,

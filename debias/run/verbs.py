@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_type_hints
 
 from debias.contract import Contract
+from debias.errors import together
 from debias.methods.base import Method, Progress, silent
 from debias.report.model import Report
 from debias.run.auditing import run_audit
@@ -124,11 +126,14 @@ def repair(
     DebiasError
         With every problem of the input that is at fault; nothing is written then.
     """
-    settings: dict[str, Any] = dict(options)
-    progress = settings.pop("progress", None) or silent
-    return run_repair(
-        Request(verb=method.name, model=model, data=data, attr=attr, eps=eps, **settings), method, progress
-    )
+    return _repair(method.name, lambda: method, {"model": model, "data": data, "attr": attr, "eps": eps, **options})
+
+
+def _repair(name: str, method: Callable[[], Method], options: dict[str, Any]) -> Report:
+    """Run a repair; what is wrong with the method's settings and with the other flags is told at once."""
+    progress = options.pop("progress", None) or silent
+    made, request = together(method, partial(Request, verb=name, **options))
+    return run_repair(request, made, progress)
 
 
 class Verb(Protocol):
@@ -143,7 +148,8 @@ def verb_of(kind: type[Method]) -> Verb:
 
     def verb(model: str | Path, data: Source, *, attr: str, eps: float, **options: Any) -> Report:
         settings = {name: options.pop(name) for name in own if name in options}
-        return repair(kind(**settings), model, data, attr=attr, eps=eps, **options)
+        options |= {"model": model, "data": data, "attr": attr, "eps": eps}
+        return _repair(kind.name, partial(kind, **settings), options)
 
     parameters = list(inspect.signature(repair).parameters.values())[1:]
     settings, hints = inspect.signature(kind).parameters.values(), get_type_hints(kind)
