@@ -236,13 +236,13 @@ def _read(archive: Archive) -> _Read:
         trained = {name: value for name, value in loaded.state_dict.items() if isinstance(value, torch.nn.Parameter)}
         module: Any = loaded.module()
     else:
+        trained = dict(loaded.named_parameters())
+        if not trained:
+            raise ModelError(_no_parameters(archive))
         if _in_train_mode(loaded):
             notes = ("The file was saved in train mode; it is evaluated and written in eval mode.",)
         module = loaded.eval()
         state = dict(module.state_dict(keep_vars=True))
-        trained = dict(module.named_parameters())
-        if not trained:
-            raise ModelError(_no_parameters(archive))
         program, batch = read_torchscript(module), None
     state = {name: value.detach() for name, value in state.items()}
     parameters = tuple(name for name, value in trained.items() if value.is_floating_point())
@@ -262,9 +262,15 @@ def archive_contract(archive: Archive) -> Contract | None:
 
 
 def _in_train_mode(module: Any) -> bool:
-    """Return True where a part that behaves differently in train mode was saved in it."""
-    modal = ("Dropout", "BatchNorm", "AlphaDropout", "FeatureAlphaDropout")
-    return any(part.training and str(getattr(part, "original_name", "")).startswith(modal) for part in module.modules())
+    """Return True where a part whose forward asks for its mode was saved in train mode."""
+
+    def owner(value: Any) -> Any:
+        node = value.node()
+        return getattr(owner(node.inputsAt(0)), node.s("name")) if node.kind() == "prim::GetAttr" else module
+
+    graph = module.inlined_graph  # its nodes live no longer than it does
+    asked = [node for node in graph.findAllNodes("prim::GetAttr") if node.s("name") == "training"]
+    return any(owner(node.inputsAt(0)).training for node in asked)
 
 
 def _no_parameters(archive: Archive) -> Problem:
@@ -402,12 +408,31 @@ def _first_run(archive: Archive, read: _Read, trial: Mapping[str, Tensor]) -> Te
                 "Trace or export the module after model.eval().",
             )
         )
+    rows = len(next(iter(trial.values())))
+    if not first.ndim or len(first) != rows:
+        raise ModelError(
+            Problem(
+                f"the output has shape {list(first.shape)} for {rows} rows",
+                str(archive.path),
+                "Scores of shape [N], [N, 1] or [N, 2] can be read.",
+            )
+        )
     if own.shape != first.shape or not torch.allclose(own, first, rtol=1e-4, atol=1e-5, equal_nan=True):
         raise ModelError(
             Problem(
                 "the graph as read does not compute what the file computes",
                 str(archive.path),
                 "Please report this network's operations (debias inspect lists them).",
+            )
+        )
+    few = {name: value[:3] for name, value in trial.items()}
+    alone = own[:3] if read.batch is not None else read.program.run(few, read.state)
+    if not torch.allclose(alone, own[:3], rtol=1e-3, atol=1e-4, equal_nan=True):
+        raise ModelError(
+            Problem(
+                "the score of a row depends on the rows beside it",
+                str(archive.path),
+                "Export a module whose forward works row by row (a softmax over dim=1).",
             )
         )
     return first

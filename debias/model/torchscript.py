@@ -145,7 +145,11 @@ class _Reader:
             return
         for name in outputs:
             self.values[name] = Ref(name)
-        what = {"prim::If": "a branch that depends on the data", "prim::Loop": "a loop"}.get(node.kind(), node.kind())
+        what = {
+            "prim::If": "a branch that depends on the data",
+            "prim::Loop": "a loop",
+            "prim::DictConstruct": "a dictionary",
+        }.get(node.kind(), node.kind())
         self.problems.append(
             Problem(
                 f"forward contains {what}, which is not part of a feed-forward network",
