@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from debias.methods.search import Logits
     from debias.model.network import Network
     from debias.model.tuning import Tuning
     from debias.objective import Scorer
@@ -89,7 +88,7 @@ class GDA(Method):
         tuning = Tuning(network, setting.device)
         step = _Step(tuning, self)
         selection = {name: value.to(setting.device) for name, value in network.tensors(setting.select).items()}
-        logits = _scores(tuning, selection)
+        logits = tuning.logits(selection).cpu().numpy()
         sign = direction(search.add(logits, dict, {"epoch": 0}))
         batches = _Batches(setting.objective.on(train), self.batch_size, setting.seed)
         inputs = {name: value.to(setting.device) for name, value in network.tensors(train).items()}
@@ -100,7 +99,7 @@ class GDA(Method):
             for number, (rows, weights) in enumerate(drawn, start=1):
                 step({name: value[rows] for name, value in inputs.items()}, weights, sign)
                 if number in judged:
-                    logits = _scores(tuning, selection)
+                    logits = tuning.logits(selection).cpu().numpy()
                     search.add(logits, tuning.state, {"epoch": epoch + number / len(drawn)})
                     pair = pair_of(search.scorer, logits)
             setting.progress(epoch + 1, self.epochs, f"bias {search.trajectory[-1].bias:+.4f}")
@@ -124,14 +123,6 @@ def _notes(method: GDA, last: bool) -> Iterator[str]:
     yield "Gradients ran in eval mode: dropout off, BatchNorm statistics unchanged."
 
 
-def _scores(tuning: Tuning, inputs: Mapping[str, Tensor]) -> Logits:
-    import torch
-
-    with torch.no_grad():
-        scores: Logits = tuning.logits(inputs).cpu().numpy()
-    return scores
-
-
 class _Step:
     """Moves every parameter against sgn(μ0) times the gradient of the proxy on one batch (Algorithm 2, line 6)."""
 
@@ -146,9 +137,10 @@ class _Step:
     def __call__(self, inputs: Mapping[str, Tensor], weights: Tensor, sign: int) -> None:
         import torch
 
-        logits = self.tuning.logits(inputs)
-        proxy = torch.dot(weights.to(logits), logits.sigmoid())
-        for leaf, gradient in zip(self.leaves, torch.autograd.grad(sign * proxy, self.leaves), strict=True):
+        def proxy(logits: Tensor) -> Tensor:
+            return sign * torch.dot(weights.to(logits), logits.sigmoid())
+
+        for leaf, gradient in zip(self.leaves, self.tuning.gradients(inputs, proxy), strict=True):
             leaf.grad = gradient
         self.optimizer.step()
 

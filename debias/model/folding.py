@@ -48,6 +48,29 @@ class Dense:
             shift = scale * shift + offset
         return weight, shift
 
+    def pullback(self, state: Mapping[str, Tensor], weight: Tensor, bias: Tensor) -> dict[str, Tensor]:
+        """Return the gradients of its own entries from those of its effective weight and bias.
+
+        The chain rule of `weights` written out: for a few small tensors that is much cheaper than recording it.
+        """
+        found: dict[str, Tensor] = {}
+        own = state[self.node.args[1].name]
+        shift = self.node.argument(2)
+        if self.after is not None:
+            scale, _ = affine(self.after, state)
+            inner = Dense(self.node, self.before).weights(state)
+            found |= _affine_gradients(self.after, state, (weight * inner[0]).sum(-1) + bias * inner[1], bias)
+            weight, bias = scale.unsqueeze(-1) * weight, scale * bias
+        if isinstance(shift, Param):
+            found[shift.name] = bias
+        if self.before is not None:
+            scale, offset = affine(self.before, state)
+            toward = (own.mT @ bias.unsqueeze(-1)).squeeze(-1)
+            found |= _affine_gradients(self.before, state, (weight * own).sum(-2), toward)
+            weight = weight * scale.unsqueeze(-2) + bias.unsqueeze(-1) * offset.unsqueeze(-2)
+        found[self.node.args[1].name] = weight
+        return found
+
     @property
     def shape(self) -> tuple[object, ...]:
         """What two layers must share so that their effective weights can be worked out in one go."""
@@ -57,6 +80,18 @@ class Dense:
     def output_scale(self, state: Mapping[str, Tensor]) -> Tensor | float:
         """Return d(effective output) / d(own pre-activation), by unit."""
         return affine(self.after, state)[0] if self.after is not None else 1.0
+
+
+def _affine_gradients(node: Node, state: Mapping[str, Tensor], scale: Tensor, shift: Tensor) -> dict[str, Tensor]:
+    """Return the gradients of a batch normalisation's own scale and shift from those of `affine`."""
+    weight, bias = node.argument(1), node.argument(2)
+    found: dict[str, Tensor] = {}
+    if isinstance(weight, Param):
+        mean, variance = state[node.args[3].name], state[node.args[4].name]
+        found[weight.name] = torch.rsqrt(variance + node.args[7]) * (scale - mean * shift)
+    if isinstance(bias, Param):
+        found[bias.name] = shift
+    return found
 
 
 def affine(node: Node, state: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:

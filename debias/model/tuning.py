@@ -8,7 +8,7 @@ those of the file's own parameters.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,7 +27,7 @@ class _Group:
 
 
 class Tuning:
-    """The network's parameters as leaves of a gradient.
+    """The network's parameters, ready to be moved.
 
     Parameters
     ----------
@@ -57,11 +57,13 @@ class Tuning:
             for names in zip(*(member.sources for member in members), strict=True):
                 grouped.update(names)
                 stack = torch.stack([self._state[name] for name in names])
-                self._stacked[names[0]] = self._leaf(names, stack) if names[0] in trained else stack
+                self._stacked[names[0]] = stack
+                if names[0] in trained:
+                    self._leaves[names] = stack
         used = {name for dense in self.folded.dense.values() for name in dense.sources}
         used |= {name for node in self.program.nodes for name in node.params}
         for name in sorted(used & trained - grouped):
-            self._state[name] = self._leaf((name,), self._state[name].clone())
+            self._state[name] = self._leaves[(name,)] = self._state[name].clone().requires_grad_()
 
     @property
     def leaves(self) -> list[Tensor]:
@@ -69,8 +71,40 @@ class Tuning:
         return list(self._leaves.values())
 
     def logits(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """Return the logit of each row [N], differentiable in the leaves."""
-        weights = self._weights()
+        """Return the logit of each row [N]."""
+        with torch.no_grad():
+            return self._run(inputs, [group.template.weights(self._stacked) for group in self._groups])
+
+    def gradients(self, inputs: Mapping[str, Tensor], loss: Callable[[Tensor], Tensor]) -> list[Tensor]:
+        """Return the gradient of ``loss(logits)`` with respect to each of `leaves`.
+
+        Parameters
+        ----------
+        inputs : mapping of str to Tensor
+            Rows, by the names of the signature.
+        loss : callable
+            Takes the logits [N] and returns a scalar.
+        """
+        with torch.no_grad():
+            effective = [group.template.weights(self._stacked) for group in self._groups]
+        folded = [part.requires_grad_() for pair in effective for part in pair]
+        plain = [leaf for leaf in self._leaves.values() if leaf.requires_grad]
+        value = loss(self._run(inputs, effective))
+        found = torch.autograd.grad(value, [*folded, *plain])
+        by_name: dict[str, Tensor] = {}
+        with torch.no_grad():
+            for k, group in enumerate(self._groups):
+                by_name |= group.template.pullback(self._stacked, found[2 * k], found[2 * k + 1])
+        rest = iter(found[len(folded) :])
+        return [next(rest) if leaf.requires_grad else by_name[names[0]] for names, leaf in self._leaves.items()]
+
+    def _run(self, inputs: Mapping[str, Tensor], effective: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        weights: dict[str, tuple[Tensor, Tensor]] = {}
+        for group, stacked in zip(self._groups, effective, strict=True):
+            weights.update(zip(group.names, zip(*(part.unbind() for part in stacked), strict=True), strict=True))
+        for name, dense in self.folded.dense.items():
+            if name not in weights:
+                weights[name] = dense.weights(self._state)
         env: dict[str, Tensor] = dict(inputs)
         for node in self.program.nodes:
             if node.name in weights:
@@ -87,10 +121,6 @@ class Tuning:
             found.update(zip(names, values if len(names) > 1 or names[0] in self._stacked else [values], strict=True))
         return found
 
-    def _leaf(self, names: tuple[str, ...], value: Tensor) -> Tensor:
-        self._leaves[names] = value.requires_grad_()
-        return value
-
     def _grouped(self) -> list[_Group]:
         """Group layers of one shape whose entries nobody else reads."""
         readers = Counter(name for dense in self.folded.dense.values() for name in set(dense.sources))
@@ -103,13 +133,3 @@ class Tuning:
                 shapes = tuple(tuple(self._state[source].shape) for source in dense.sources)
                 found.setdefault((*dense.shape, shapes), []).append(name)
         return [_Group(tuple(names), self.folded.dense[names[0]]) for names in found.values()]
-
-    def _weights(self) -> dict[str, tuple[Tensor, Tensor]]:
-        weights: dict[str, tuple[Tensor, Tensor]] = {}
-        for group in self._groups:
-            stacked = group.template.weights(self._stacked)
-            weights.update(zip(group.names, zip(*(part.unbind() for part in stacked), strict=True), strict=True))
-        for name, dense in self.folded.dense.items():
-            if name not in weights:
-                weights[name] = dense.weights(self._state)
-        return weights

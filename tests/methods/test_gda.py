@@ -89,15 +89,14 @@ def _every_state(method: GDA, given: Setting) -> list[Mapping[str, Tensor]]:
 def _batches(method: GDA, given: Setting) -> list[np.ndarray]:
     """Return the row numbers of every batch; the first input column holds them."""
     seen: list[np.ndarray] = []
-    logits = Tuning.logits
+    gradients = Tuning.gradients
 
-    def watched(self: Tuning, inputs: Mapping[str, Tensor]) -> Tensor:
-        if torch.is_grad_enabled():
-            seen.append(next(iter(inputs.values()))[:, 0].numpy().round().astype(int))
-        return logits(self, inputs)
+    def watched(self: Tuning, inputs: Mapping[str, Tensor], loss: Callable[[Tensor], Tensor]) -> list[Tensor]:
+        seen.append(next(iter(inputs.values()))[:, 0].numpy().round().astype(int))
+        return gradients(self, inputs, loss)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Tuning, "logits", watched)
+        patch.setattr(Tuning, "gradients", watched)
         method.repair(given)
     return seen
 

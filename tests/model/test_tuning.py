@@ -30,8 +30,10 @@ def _plain_gradients(network: Network, x: Tensor, weights: Tensor) -> dict[str, 
 
 
 def _step(tuning: Tuning, network: Network, x: Tensor, weights: Tensor, lr: float) -> None:
-    loss = (weights.to(x.dtype) * tuning.logits(opened.inputs(network, x)).sigmoid()).sum()
-    gradients = torch.autograd.grad(loss, tuning.leaves)
+    def loss(logits: Tensor) -> Tensor:
+        return (weights.to(x.dtype) * logits.sigmoid()).sum()
+
+    gradients = tuning.gradients(opened.inputs(network, x), loss)
     with torch.no_grad():
         for leaf, gradient in zip(tuning.leaves, gradients, strict=True):
             leaf -= lr * gradient
