@@ -20,8 +20,8 @@ def register(app: typer.Typer) -> None:
         reports = options.report or []
         check_files(reports, (options.model, options.data, options.contract), None, options.force)
         report = import_module("debias.run").audit(options.model, options.data, eps=options.eps, **measured(options))
-        show(report, json=options.json, quiet=options.quiet)
         write_reports(report, reports, options.force)
+        show(report, json=options.json, quiet=options.quiet)
         return int(report.exit_code)
 
 

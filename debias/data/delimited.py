@@ -49,6 +49,8 @@ def read_delimited(data: bytes, where: str) -> tuple[pa.Table, list[str]]:
     if not text.strip():
         raise DataError(Problem("is empty", where, "Give a table with a header and rows."))
     delimiter, width = _delimiter(text, where)
+    if not text.endswith(("\n", "\r")):
+        text += "\n"  # Arrow takes a single line without an end for an empty file
     cells = _cells(text.encode(), delimiter, width, where)
     names = [str(column[0].as_py()).strip() for column in cells.columns]
     if cells.num_rows == 1:

@@ -159,8 +159,6 @@ def _change(report: Report) -> Section | None:
     sentences = [change.summary]
     if change.method != "threshold":
         sentences.append(f"Step {count(change.chosen_step)} of {count(change.steps)} was chosen.")
-    if not change.feasible:
-        sentences.append("No candidate met the bound less the margin on the selection rows; this is the closest.")
     if change.gain_over_threshold is not None and change.method != "threshold":
         sentences.append(
             f"Gain over the unchanged network at its best feasible threshold: {signed(change.gain_over_threshold)} "
@@ -171,6 +169,11 @@ def _change(report: Report) -> Section | None:
         sentences.append(
             "The cut is folded into the last bias, which moves every score; "
             "calibrate again before reading it as a probability."
+        )
+    elif report.after is not None:
+        sentences.append(
+            f"The scores stay as they come: the deployed system has to cut them at {report.after.threshold!r}"
+            + (", which the file's contract records." if report.output else ".")
         )
     if before is not None and after is not None:
         sentences.append(f"Brier score {rate(before)} before, {rate(after)} after.")
