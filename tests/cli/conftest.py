@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from tests.report import examples
+from tests.run.world import original, place
+
+__all__ = ["original", "place"]
 
 
 class FakeRun(ModuleType):
