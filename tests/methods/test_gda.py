@@ -211,6 +211,30 @@ def test_running_statistics_and_the_network_stay(setting: Making) -> None:
         assert torch.equal(network.state[name], value)
 
 
+class _Saturated(nn.Module):
+    """Scores of exactly 0 and 1, whose logits would be infinite."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(nets.FEATURES, 4)
+        self.last = nn.Linear(4, 1)
+        nn.init.zeros_(self.first.bias)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (2 * self.last(self.first(x)) + 0.5).clamp(0, 1)
+
+
+def test_saturated_scores_leave_the_parameters_finite(setting: Making, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = opened.opened(_Saturated(), tmp_path)
+    output = network.outputs(opened.drawn(network, 240))
+    assert bool((output == 0).any())
+    assert bool((output == 1).any())
+    for state in _every_state(GDA(lr=1e-2, epochs=3), setting(network, eps=0.2)):
+        assert all(bool(torch.isfinite(value).all()) for value in state.values())
+
+
 def test_the_note_says_what_the_text_is(setting: Making) -> None:
     network = opened.network("relu")
     given = setting(network)
