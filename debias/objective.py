@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,9 +29,7 @@ __all__ = [
 
 Verdict = Literal["pass", "fail", "no-bound"]
 
-# A gap below this (times max(1, |cut|)) may close when the cut is folded into a float32 bias.
-_RESOLUTION_FLOAT32 = 32 * float(np.finfo(np.float32).eps)
-_RESOLUTION_FLOAT64 = float(np.finfo(np.float64).eps)
+_EPS32, _EPS64 = float(np.finfo(np.float32).eps), float(np.finfo(np.float64).eps)
 
 
 def decide(bias: float | None, eps: float | None) -> Verdict:
@@ -97,6 +95,8 @@ class Objective:
         Least balanced accuracy of a candidate, in [0, 1).
     favorable : {"positive", "negative"}
         Which of the model's decisions is the favourable one.
+    deployed : float
+        Probability at which the deployed system cuts; a chosen cut must still divide its neighbours there.
 
     Raises
     ------
@@ -108,6 +108,7 @@ class Objective:
     margin: float = 0.01
     min_performance: float = 0.55
     favorable: Literal["positive", "negative"] = "positive"
+    deployed: float = 0.5
 
     def __post_init__(self) -> None:
         problems = []
@@ -129,6 +130,15 @@ class Objective:
     def bound(self) -> float:
         """The bound of the selection: eps − margin."""
         return self.constraint.eps - self.margin
+
+    def resolution(self, dtype: np.dtype[np.floating[Any]]) -> float:
+        """Return the gap of logits (times max(1, |cut|)) below which a cut may close when it is folded.
+
+        Folding rounds the bias, and a probability near 1 has steps of ε, which are ε / (1 − p) on the logit scale.
+        """
+        if dtype == np.float32:
+            return max(32 * _EPS32, 8 * _EPS32 / (1 - self.deployed))
+        return max(_EPS64, 8 * _EPS64 / (1 - self.deployed)) if self.deployed > 0.5 else _EPS64
 
     def value(self, balanced_accuracy: float | None, bias: float | None, bound: float | None = None) -> float:
         """Return eq. 3: the balanced accuracy if \\|bias\\| < bound (default eps), else 0; 0 where undefined."""
@@ -275,7 +285,7 @@ class Scorer:
             Scores of the rows on the logit scale.
         resolution : float, optional
             A cut counts only where the gap round it exceeds ``resolution * max(1, |cut|)``.
-            Default: 32 times the machine epsilon of float32 for float32 logits, else that of float64.
+            Default: `Objective.resolution`.
 
         Returns
         -------
@@ -289,8 +299,8 @@ class Scorer:
         """
         values, order = sort_rows(logits)
         if resolution is None:
-            resolution = _RESOLUTION_FLOAT32 if logits.dtype == np.float32 else _RESOLUTION_FLOAT64
-        cuts, last = candidate_cuts(values, max(resolution, _RESOLUTION_FLOAT64))
+            resolution = self.objective.resolution(logits.dtype)
+        cuts, last = candidate_cuts(values, max(resolution, _EPS64))
         *in_group, true_selected, selected = self._favorable_sums(order, last)
         rates = np.empty((self.n_groups, len(cuts)))
         for rate, part, size in zip(rates, in_group, self._group_sizes, strict=True):

@@ -27,6 +27,7 @@ _NETWORK = """
     scaled_dot_product_attention selu sigmoid silu softmax softplus softsign tanh tanhshrink
 """
 _SHAPE = """
+    numpy_T
     alias broadcast_to cat chunk clone concat concatenate contiguous detach expand expand_as flatten flip gather index
     index_select masked_fill movedim narrow numel ones ones_like pad permute repeat repeat_interleave reshape
     reshape_as scalar_tensor select slice split split_with_sizes squeeze stack sum t tile transpose unbind unflatten

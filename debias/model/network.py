@@ -198,8 +198,8 @@ def signature(archive: Archive) -> dict[str, int | None]:
 def archive_contract(archive: Archive) -> Contract | None:
     """Return the contract embedded in the file or standing beside it as MODEL.debias.json, if there is one."""
     embedded = archive.extra.get("debias.json")
-    if embedded is not None:
-        return read_document(embedded, f"{archive.path}: debias.json")[0]
+    if embedded is not None and (contract := read_document(embedded, f"{archive.path}: debias.json")[0]):
+        return contract
     sidecar = Path(f"{archive.path}.debias.json")
     return read_document(sidecar.read_bytes(), str(sidecar))[0] if sidecar.is_file() else None
 

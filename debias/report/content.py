@@ -103,12 +103,14 @@ def _bias(report: Report) -> Section:
         sentences.append(f"Attribute {report.attribute}: {report.privileged} is privileged over {', '.join(others)}.")
     else:
         sentences.append(f"Attribute {report.attribute}: {', '.join(report.groups)}; no group is privileged.")
+    if len(report.groups) > 2:
+        sentences.append("Of more than two groups, the bias is the lowest rate minus the highest.")
     items = tuple(f"{name}: {figures.sentence}" for name, figures in _stages(report))
     return Section("Bias", tuple(sentences), items=items)
 
 
 def _overall(report: Report) -> Section:
-    rows = tuple(
+    rows: tuple[tuple[str, ...], ...] = tuple(
         (
             name,
             rate(figures.balanced_accuracy),
@@ -121,13 +123,16 @@ def _overall(report: Report) -> Section:
         )
         for name, figures in _stages(report, every=True)
     )
-    columns = ("network", "bal.acc", "acc", "bias", "AUROC", "Brier", "threshold", "objective")
+    columns: tuple[str, ...] = ("network", "bal.acc", "acc", "bias", "AUROC", "Brier", "threshold", "objective")
+    align = "lrrrrrrr"
+    if report.eps is None:  # the objective asks for a bound
+        columns, rows, align = columns[:-1], tuple(row[:-1] for row in rows), align[:-1]
     sentences: tuple[str, ...] = ()
     spread = {name: f.mean_pairwise for name, f in _stages(report) if f.mean_pairwise is not None}
     if len(report.groups) > 2 and spread:
         told = ", ".join(f"{name} {value:.4f}" for name, value in spread.items())
         sentences = (f"Mean pairwise difference: {told}.",)
-    return Section(f"Figures on {count(report.before.n)} rows", sentences, Table(columns, rows, "lrrrrrrr"))
+    return Section(f"Figures on {count(report.before.n)} rows", sentences, Table(columns, rows, align))
 
 
 def _groups(report: Report) -> Section:

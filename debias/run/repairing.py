@@ -30,7 +30,7 @@ def run_repair(request: Request, method: Method, progress: Progress = silent) ->
     """Run a method under the objective, write the repaired file, and return the report."""
     out = _out(request)
     opened = open_request(request)
-    objective = replace(request.objective, favorable=opened.data.favorable)
+    objective = replace(request.objective, favorable=opened.data.favorable, deployed=opened.threshold)
     eps = objective.constraint.eps
     _check_method(opened.network, method, request)
     parts = divide(opened)
@@ -39,6 +39,8 @@ def run_repair(request: Request, method: Method, progress: Progress = silent) ->
         partial(Measured.on, parts.verdict, objective, eps),
         partial(objective.on, parts.train),
     )
+    if parts.train is not parts.select:
+        opened.network.logits(parts.train)  # names the rows that get no score
     setting = Setting(opened.network, parts.train, parts.select, objective, request.seed, request.device, progress)
     plainest = Threshold().repair(setting)
     repair = plainest if isinstance(method, Threshold) else method.repair(setting)
@@ -73,6 +75,7 @@ def run_repair(request: Request, method: Method, progress: Progress = silent) ->
         change=_change(method, repair, opened, written.folded, on_all),
         trajectory=[TrajectoryStep(**_step(item)) for item in repair.trajectory],
         notes=[
+            *(f"--trust overrode: {problem.found}." for problem in opened.network.archive.waived),
             *opened.network.notes,
             *opened.data.notes,
             *parts.notes,
