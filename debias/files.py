@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from debias.errors import Problem, WriteError
@@ -55,14 +56,39 @@ def write_atomic(path: str | os.PathLike[str], data: bytes, *, force: bool = Fal
     _sync_folder(target.parent)
 
 
+def check_output(
+    path: str | os.PathLike[str], *, inputs: Iterable[str | os.PathLike[str]] = (), force: bool = False
+) -> None:
+    """Refuse, before any work, a name that `write_atomic` would refuse after it, or that is one of the inputs.
+
+    Parameters
+    ----------
+    path : path-like
+        The final name.
+    inputs : iterable of path-like
+        Files that are never overwritten, under whatever name.
+    force : bool
+        Replacing another file is fine.
+
+    Raises
+    ------
+    WriteError
+    """
+    target = Path(path)
+    with contextlib.suppress(OSError, ValueError):  # what is wrong with a name is told below, or by who reads it
+        if any(target.samefile(other) for other in inputs if Path(other).exists()):
+            raise WriteError(Problem("is an input, which is never overwritten", str(target), "Name another file."))
+    _check_name(target, force)
+
+
 def _check_name(target: Path, force: bool) -> None:
     if "\0" in str(target):
-        raise WriteError(Problem("not a usable name", repr(str(target)), "name another file"))
+        raise WriteError(Problem("not a usable name", repr(str(target)), "Name another file."))
     try:
         if target.is_dir():
-            raise WriteError(Problem("the output is a directory", str(target), "name a file"))
+            raise WriteError(Problem("the output is a directory", str(target), "Name a file."))
         if not target.parent.is_dir():
-            raise WriteError(Problem("the folder of the output does not exist", str(target.parent), "make it first"))
+            raise WriteError(Problem("the folder of the output does not exist", str(target.parent), "Make it first."))
         if not force and os.path.lexists(target):
             raise WriteError(_exists(target))
     except OSError as error:
@@ -106,18 +132,20 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _exists(target: Path) -> Problem:
-    return Problem("the file exists already", str(target), "name another file with --out, or replace it with --force")
+    return Problem("the file exists already", str(target), "Name another file with --out, or replace it with --force.")
 
 
 def _problem(error: OSError, target: Path, size: int) -> Problem:
     if error.errno == errno.EEXIST:
         return _exists(target)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return Problem(f"no permission to write here ({error.strerror})", str(target), "name another folder with --out")
+        return Problem(
+            f"no permission to write here ({error.strerror})", str(target), "Name another folder with --out."
+        )
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return Problem(
-            f"no room for {size:,} bytes ({error.strerror})", str(target), "free some space, or name another folder"
+            f"no room for {size:,} bytes ({error.strerror})", str(target), "Free some space, or name another folder."
         )
     if error.errno == errno.ENAMETOOLONG:
-        return Problem("the name is too long for this file system", str(target), "name another file")
-    return Problem(f"could not be written: {error.strerror or error}", str(target), "name another file or folder")
+        return Problem("the name is too long for this file system", str(target), "Name another file.")
+    return Problem(f"could not be written: {error.strerror or error}", str(target), "Name another file or folder.")

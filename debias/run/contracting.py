@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,8 +14,8 @@ from debias.contract import Contract, Output, write_document
 from debias.data.columns import Columns
 from debias.data.infer import infer_contract
 from debias.data.tables import read_table
-from debias.errors import ContractError, Problem
-from debias.files import write_atomic
+from debias.errors import ContractError, Problem, together
+from debias.files import check_output, write_atomic
 from debias.model.archive import open_archive, serialise
 from debias.model.network import from_archive, signature
 from debias.words import listing, show
@@ -70,8 +71,10 @@ def contract(
     ContractError, DataError, ModelError
         With every problem found.
     """
-    archive = open_archive(model, trust=trust)
-    table = read_table(data, "data")
+    targets = [path for path in (out, embed) if path is not None]
+    inputs = [file for file in (model, data) if isinstance(file, str | Path)]
+    together(*(partial(check_output, path, inputs=inputs, force=force) for path in targets))
+    archive, table = together(partial(open_archive, model, trust=trust), partial(read_table, data, "data"))
     columns = Columns(
         attr=attr, label=label, positive=positive, favorable=favorable, privileged=privileged,
         features=features, ignore=ignore, bins=bins,

@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from debias.errors import ModelError, Problem, WriteError, together
+from debias.errors import ModelError, Problem, together
+from debias.files import check_output
 from debias.methods.base import Method, Progress, Repair, Setting, silent
 from debias.methods.threshold import Threshold
 from debias.model.network import Network
@@ -92,14 +93,8 @@ def _out(request: Request) -> Path:
     """Return where the model goes; refuse before any work what could not be written after it."""
     model = Path(request.model)
     out = model.with_name(f"{model.stem}.{request.verb}{model.suffix}") if request.out is None else Path(request.out)
-    if out.exists() and model.exists() and out.samefile(model):
-        raise WriteError(Problem("the input file is never overwritten", str(out), "Name another file with --out."))
-    if out.is_dir():
-        raise WriteError(Problem("is a directory", str(out), "Name a file with --out."))
-    if out.exists() and not request.force:
-        raise WriteError(Problem("the file exists", str(out), "Use --force, or another name with --out."))
-    if not out.parent.is_dir():
-        raise WriteError(Problem("there is no such directory", str(out.parent), "Create it, or change --out."))
+    given = (model, request.data, request.train, request.test, request.contract)
+    check_output(out, inputs=[file for file in given if isinstance(file, str | Path)], force=request.force)
     return out
 
 

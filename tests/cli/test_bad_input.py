@@ -373,7 +373,7 @@ def test_disk_full(place: Path) -> None:
     for result, name in ((model, "model.prune.pt"), (report, "r.json")):
         message = refused(result, place, before)
         assert f"{name}: no room for" in message
-        assert "free some space" in message
+        assert "Free some space" in message
 
 
 def test_the_installed_command(place: Path) -> None:

@@ -1,0 +1,247 @@
+"""A run that is stopped, or has no room, leaves whole files or none, and the input as it was."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import debias
+from tests.run.world import ASKED, call, content
+
+ROOT = Path(__file__).parents[2]
+PRUNE = ("prune", "model.pt", *ASKED, "--eps", "0.28", "--keep-best", "--report", "r.json")
+
+# Runs the command, and ends or stops it where PLACE says: a call of the standard library that comes but once or twice.
+STAGE = """
+import os, signal, sys, tempfile, time
+import debias.files as files
+from debias.cli.main import main
+
+place, number, what = os.environ["PLACE"].split(":")
+left = int(number)
+
+def act():
+    if what == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    print("here", flush=True)
+    time.sleep(30)
+
+def watch(owner, name, after):
+    real = getattr(owner, name)
+    def call(*arguments, **settings):
+        global left
+        result = real(*arguments, **settings) if after else None
+        left -= 1
+        if left == 0:
+            act()
+        return result if after else real(*arguments, **settings)
+    setattr(owner, name, call)
+
+if place == "search":
+    from debias.methods.search import Search
+    watch(Search, "add", False)
+elif place == "half":
+    real = os.fdopen
+    def fdopen(*arguments):
+        stream = real(*arguments)
+        class Half:
+            def __enter__(self): return self
+            def __exit__(self, *error): return stream.__exit__(*error)
+            def write(self, data):
+                global left
+                left -= 1
+                if left == 0:
+                    stream.write(data[:len(data) // 2]); stream.flush(); act()
+                return stream.write(data)
+            def __getattr__(self, name): return getattr(stream, name)
+        return Half()
+    files.os.fdopen = fdopen
+elif place == "link":
+    watch(os, "link", False)
+elif place == "linked":
+    watch(os, "link", True)
+sys.argv = ["debias", *sys.argv[1:]]
+sys.exit(main())
+"""
+
+
+def start(place: Path, at: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", STAGE, *(arguments or PRUNE)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PLACE": at, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def whole(place: Path, before: dict[str, str]) -> set[str]:
+    """Check that every file under a final name is whole and every input unchanged; return the new names."""
+    after = content(place)
+    assert {name: after[name] for name in before} == before
+    new = {name for name in set(after) - set(before) if not name.startswith(".")}
+    assert new <= {"model.prune.pt", "r.json"}
+    if "model.prune.pt" in new:
+        assert debias.inspect(place / "model.prune.pt").usable
+        assert debias.audit(place / "model.prune.pt", place / "rows.csv", attr="sex").before.n == 600
+    if "r.json" in new:
+        debias.Report.model_validate_json((place / "r.json").read_bytes())
+    return new
+
+
+@pytest.mark.parametrize(
+    ("at", "left"),
+    [
+        ("search:4:kill", set()),
+        ("half:1:kill", set()),
+        ("link:1:kill", set()),
+        ("linked:1:kill", {"model.prune.pt"}),
+        ("half:2:kill", {"model.prune.pt"}),
+        ("linked:2:kill", {"model.prune.pt", "r.json"}),
+    ],
+)
+def test_killed(place: Path, at: str, left: set[str]) -> None:
+    before = content(place)
+    with start(place, at) as process:
+        process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    assert whole(place, before) == left
+
+
+def test_killed_while_overwriting(place: Path) -> None:
+    assert call(*PRUNE, "--limit", "1").code in (0, 1)
+    before = content(place)
+    with start(place, "half:1:kill", *PRUNE, "--force") as process:
+        process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    assert whole(place, before) == set()
+
+
+def test_killed_at_any_time(place: Path) -> None:
+    before = content(place)
+    for seconds in (0.4, 1.2, 2.0):
+        with start(place, "nowhere:0:kill") as process:
+            time.sleep(seconds)
+            process.kill()
+            process.communicate(timeout=60)
+        whole(place, before)
+        for name in ("model.prune.pt", "r.json"):
+            (place / name).unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("at", ["search:4:wait", "half:1:wait", "link:1:wait"])
+def test_interrupted(place: Path, at: str) -> None:
+    before = content(place)
+    with start(place, at) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert out == ""
+    assert err == "interrupted: nothing half written was left behind\n"
+    assert content(place) == before
+
+
+def test_disk_full_at_the_report(place: Path) -> None:
+    # A file may not grow beyond what the model needs; the report of all steps is larger.
+    assert call(*PRUNE, "--out", "size.pt").code in (0, 1)
+    model, report = ((place / name).stat().st_size for name in ("size.pt", "r.json"))
+    assert report != model
+    (place / "r.json").unlink()
+    before = content(place)
+    room = (report + model) // 2
+    code = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))\n{STAGE}"
+    found = subprocess.run(
+        [sys.executable, "-c", code, *PRUNE],
+        capture_output=True,
+        text=True,
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PLACE": "nowhere:0:kill", "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert found.returncode == 2
+    assert found.stdout == ""
+    assert "no room for" in found.stderr
+    whole(place, before)
+    assert not [name for name in content(place) if name.startswith(".")]
+
+
+def mounted(folder: Path) -> bool:
+    """Mount a file system of 64 KiB on `folder`, where this user may."""
+    if os.geteuid() != 0 or not sys.platform.startswith("linux"):
+        return False
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def test_a_full_disk(place: Path) -> None:
+    small = place / "small"
+    small.mkdir()
+    if not mounted(small):
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        (small / "other").write_bytes(bytes(60_000))
+        before, inside = content(place), content(small)
+        result = call(*PRUNE, "--out", "small/out.pt")
+        assert result.code == 2
+        assert result.out == ""
+        assert "error: small/out.pt: no room for" in result.err
+        assert content(place) == before
+        assert content(small) == inside
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+@pytest.mark.parametrize("name", ["model.pt", "./model.pt", "soft.pt", "hard.pt", "rows.csv"])
+def test_the_input_is_never_the_output(place: Path, name: str) -> None:
+    (place / "soft.pt").symlink_to("model.pt")
+    os.link(place / "model.pt", place / "hard.pt")
+    before = content(place)
+    result = call("threshold", "model.pt", *ASKED, "--eps", "0.28", "--keep-best", "--force", "--out", name)
+    assert result.code == 2
+    assert "never overwritten" in result.err
+    assert content(place) == before
+    with pytest.raises(debias.DebiasError, match="never overwritten"):
+        debias.threshold("model.pt", "rows.csv", attr="sex", eps=0.28, keep_best=True, force=True, out=name)
+    assert content(place) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "is no JSON"),
+        ('{"version": 1,\n "label": }', "in line 2, column 11"),
+        ("[]", "is a JSON list"),
+        ('{"version": 7}', "version"),
+        ('{"label": "label", "colour": 3}', "colour"),
+        ('{"features": [{"column": "income", "kind": "numeric", "mean": 1}]}', "features.0"),
+        ('{"output": {"threshold": NaN}}', "NaN"),
+        ('{"schema": "debias/9"}', "'debias/9'"),
+        ('{"label": "outcome"}', "'outcome' (label of the contract)"),
+        ('{"features": [{"column": "income", "kind": "numeric"}]}', "makes 1 columns"),
+    ],
+)
+def test_a_broken_sidecar(place: Path, text: str, told: str) -> None:
+    (place / "model.pt.debias.json").write_text(text)
+    before = content(place)
+    for arguments in (("audit", "model.pt", *ASKED), PRUNE):
+        result = call(*arguments)
+        assert result.code == 2
+        assert result.out == ""
+        assert told in " ".join(result.err.split())
+        assert "internal error" not in result.err
+        assert content(place) == before
+    if "outcome" not in text and "makes" not in told:
+        assert "model.pt.debias.json" in result.err
+        assert call("inspect", "model.pt").code == 2
