@@ -37,8 +37,7 @@ def _option(hint: Any, name: str) -> Any:
     """Return the typer annotation of a setting that is annotated with a `Flag`."""
     flag = next(item for item in hint.__metadata__ if isinstance(item, Flag))
     kind = hint.__origin__
-    names = flag.names or f"--{name.replace('_', '-')}"
-    option = typer.Option(names, metavar=flag.metavar, help=flag.help, rich_help_panel=SEARCH)
+    option = typer.Option(flag.on_command_line(name), metavar=flag.metavar, help=flag.help, rich_help_panel=SEARCH)
     return Annotated[kind, option]
 
 

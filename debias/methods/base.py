@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, cast, get_type_hints
 
 if TYPE_CHECKING:
     import torch
@@ -40,6 +40,10 @@ class Flag:
     help: str
     metavar: str | None = None
     names: str | None = None
+
+    def on_command_line(self, field_name: str) -> str:
+        """Return the flag's name, or for yes and no the two with a slash between."""
+        return self.names or f"--{field_name.replace('_', '-')}"
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,18 @@ class Method(ABC):
     @abstractmethod
     def summary(self, repair: Repair, network: Network) -> str:
         """Return what was changed, in one sentence; asked only where something was."""
+
+    def flags(self) -> list[str]:
+        """Return the settings that are not the default as they are written on the command line."""
+        hints = get_type_hints(type(self), include_extras=True)
+        parts: list[str] = []
+        for item in fields(cast(Any, self)):
+            value = getattr(self, item.name)
+            flag = next(extra for extra in hints[item.name].__metadata__ if isinstance(extra, Flag))
+            yes, _, no = flag.on_command_line(item.name).partition("/")
+            if value != item.default:
+                parts += [yes if value else no] if isinstance(value, bool) else [yes, str(value)]
+        return parts
 
     def reasons(self, network: Network) -> list[Problem]:
         """Return why the method cannot work on a network; nothing where it can."""

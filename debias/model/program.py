@@ -45,7 +45,7 @@ RESHAPE = frozenset({"view", "reshape", "flatten", "squeeze", "unsqueeze", "_uns
 
 # Called directly these cost less than through the operator's overload.
 _DIRECT: dict[str, Callable[..., Any]] = {
-    "linear": torch._C._nn.linear,
+    "linear": torch.nn.functional.linear,
     "relu": torch.relu,
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,

@@ -49,7 +49,7 @@ def run_audit(request: Request) -> Report:
         before=before,
         decision_disagreements=disagreements,
         notes=[*opened.network.notes, *opened.data.notes, *one_decision(before)],
-        command=request.command({}),
+        command=request.command(),
         **common(opened, objective),
     )
 

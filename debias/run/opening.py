@@ -104,7 +104,7 @@ class Request:
         """What is said about the table's columns."""
         return Columns(**{item.name: getattr(self, item.name) for item in fields(Columns)})
 
-    def command(self, settings: Mapping[str, Any]) -> str | None:
+    def command(self, settings: Sequence[str] = ()) -> str | None:
         """Return the command that repeats the run; None where a table or the contract is no file."""
         files = (self.data, self.train, self.test, self.contract)
         if not all(file is None or isinstance(file, str | Path) for file in files):
@@ -114,15 +114,11 @@ class Request:
             value = getattr(self, item.name)
             if item.name not in {"verb", "model"} and value is not None and value != item.default:
                 parts += _flag(item.name, value)
-        for name, value in settings.items():
-            parts += _flag(name, value)
-        return shlex.join(parts)
+        return shlex.join([*parts, *settings])
 
 
 def _flag(name: str, value: Any) -> list[str]:
     flag = f"--{name.replace('_', '-')}"
-    if name == "outgoing":
-        return [] if value else ["--incoming"]
     if isinstance(value, bool):
         return [flag] if value else []
     if value is None or value == ():

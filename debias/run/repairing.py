@@ -84,7 +84,7 @@ def run_repair(request: Request, method: Method, progress: Progress = silent) ->
             *repair.notes,
             *(() if write else ("No model was written; --keep-best writes the closest candidate.",)),
         ],
-        command=request.command(_settings(method)),
+        command=request.command(method.flags()),
         **common(opened, objective),
     )
 
