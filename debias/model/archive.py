@@ -82,7 +82,7 @@ class Archive:
         except Exception as error:
             text = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ModelError(
-                Problem(f"torch {torch.__version__} cannot load it: {text}", str(self.path), "save the model again")
+                Problem(f"torch {torch.__version__} cannot load it: {text}", str(self.path), "Save the model again.")
             ) from None
 
 
@@ -143,7 +143,7 @@ def serialise(loaded: Loaded, extra: Mapping[str, str | bytes]) -> bytes:
         text = {name: content if isinstance(content, str) else content.decode() for name, content in extra.items()}
     except UnicodeDecodeError as error:
         found = f"an extra file of the model is no text ({error})"
-        raise WriteError(Problem(found, "", "save the model without that extra file")) from None
+        raise WriteError(Problem(found, "", "Save the model without that extra file.")) from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if isinstance(loaded, torch.jit.ScriptModule):
@@ -166,21 +166,21 @@ def _rebuilt(files: Mapping[str, bytes]) -> bytes:
 def _read(path: Path) -> bytes:
     try:
         if path.is_dir():
-            raise ModelError(Problem("is a directory, not a model file", str(path), "name the .pt or .pt2 file in it"))
+            raise ModelError(Problem("is a directory, not a model file", str(path), "Name the .pt or .pt2 file in it."))
         with path.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
             if size > entries.MAX_FILE:
                 found = f"{size:,} bytes; at most {entries.MAX_FILE:,} are read"
-                raise ModelError(Problem(found, str(path), "is this the model file?"))
+                raise ModelError(Problem(found, str(path), "Is this the model file?"))
             data = stream.read(entries.MAX_FILE + 1)
     except FileNotFoundError:
-        raise ModelError(Problem("no such file", str(path), "check the name")) from None
+        raise ModelError(Problem("no such file", str(path), "Check the name.")) from None
     except PermissionError:
-        raise ModelError(Problem("no permission to read it", str(path), "check the rights of the file")) from None
+        raise ModelError(Problem("no permission to read it", str(path), "Check the rights of the file.")) from None
     except (OSError, ValueError) as error:
-        raise ModelError(Problem(f"cannot be read: {error}", repr(str(path)), "check the name")) from None
+        raise ModelError(Problem(f"cannot be read: {error}", repr(str(path)), "Check the name.")) from None
     if not data:
-        raise ModelError(Problem("the file is empty", str(path), "fetch or save it again"))
+        raise ModelError(Problem("the file is empty", str(path), "Fetch or save it again."))
     if len(data) > entries.MAX_FILE:
-        raise ModelError(Problem(f"more than {entries.MAX_FILE:,} bytes", str(path), "is this the model file?"))
+        raise ModelError(Problem(f"more than {entries.MAX_FILE:,} bytes", str(path), "Is this the model file?"))
     return data

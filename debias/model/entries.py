@@ -35,7 +35,7 @@ _UTF8 = 0x800
 _DESCRIPTOR = 0x8
 _FLAGS = _UTF8 | _DESCRIPTOR | 0x6  # 0x6: deflate level, a remark without effect
 _NAME = re.compile(r"[A-Za-z0-9_.@\-+= ]+(/[A-Za-z0-9_.@\-+= ]+)*\Z")
-_SAVE_AGAIN = "save the model again with torch.jit.save or torch.export.save"
+_SAVE_AGAIN = "Save the model again with torch.jit.save or torch.export.save."
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def read_entries(data: bytes, where: str) -> tuple[Entries | None, list[Problem]
             infos = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, struct.error, EOFError) as error:
         found = f"the zip is broken or cut off ({str(error) or type(error).__name__})"
-        return None, [Problem(found, where, "fetch or save the file again")]
+        return None, [Problem(found, where, "Fetch or save the file again.")]
     problems = _listing_problems(infos, where) or _names(infos, where)
     if problems:
         return None, problems
@@ -105,7 +105,7 @@ def _listing_problems(infos: list[zipfile.ZipInfo], where: str) -> list[Problem]
     problems = []
     total = sum(info.file_size for info in infos)
     if total > MAX_TOTAL:
-        problems.append(Problem(f"{total:,} bytes unpacked; at most {MAX_TOTAL:,} are read", where, "is this a model?"))
+        problems.append(Problem(f"{total:,} bytes unpacked; at most {MAX_TOTAL:,} are read", where, "Is this a model?"))
     for info in infos:
         place = f"{where}: {info.filename!r}"
         if info.flag_bits & 0x1:
@@ -159,11 +159,11 @@ def _contents(data: bytes, infos: list[zipfile.ZipInfo], where: str) -> tuple[di
         end = start + info.compress_size
         if problem or end > len(data):
             found = problem or "the entry reaches past the end of the file"
-            problems.append(Problem(found, place, "fetch or save the file again"))
+            problems.append(Problem(found, place, "Fetch or save the file again."))
             break
         content, problem = _unpack(data[start:end], info)
         if problem:
-            problems.append(Problem(problem, place, "fetch or save the file again"))
+            problems.append(Problem(problem, place, "Fetch or save the file again."))
         files[info.filename] = content
         position = end + _descriptor(data, end, info)
     else:

@@ -11,7 +11,7 @@ from debias.errors import Problem
 from debias.model import allowlist
 
 NATIVE_CLASSES = "__torch__.torch.classes"
-QUANTISED = "a quantised network has no weights that can be repaired: use the file it was quantised from"
+QUANTISED = "A quantised network has no weights that can be repaired: use the file it was quantised from."
 MAX_LOOP = 100_000
 """Most rounds of a `for` over a fixed range."""
 _ROOTS = frozenset({"torch", "ops", "__torch__", "CONSTANTS"})

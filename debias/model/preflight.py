@@ -18,7 +18,7 @@ from debias.model.entries import read_entries
 MAX_REASONS = 40
 """Most reasons that are listed; how many more there are is said."""
 
-_TRUST = "if you know who made the file, --trust loads it all the same"
+_TRUST = "If you know who made the file, --trust loads it all the same."
 
 
 @dataclass(frozen=True)
@@ -89,21 +89,21 @@ def _no_zip(data: bytes, where: str) -> Problem:
         return Problem(
             "a bare pickle or an old torch.save file, which runs code when it is read",
             where,
-            "in the program that made the model: torch.jit.script(model).save('model.pt'), or torch.export.save",
+            "In the program that made the model: torch.jit.script(model).save('model.pt'), or torch.export.save.",
         )
     found = f"not a model file: no zip, it starts with {data[:8]!r}"
-    return Problem(found, where, "name a TorchScript .pt or a torch.export .pt2 file")
+    return Problem(found, where, "Name a TorchScript .pt or a torch.export .pt2 file.")
 
 
 def _other_layout(files: Mapping[str, bytes], where: str) -> Problem | None:
     """Zips that are not of today's two formats."""
     code = any(name.startswith("code/") for name in files)
-    again = "load it with the torch that wrote it, and save it with a torch of 2.10 or later"
+    again = "Load it with the torch that wrote it, and save it with a torch of 2.10 or later."
     if "archive_format" in files:
         if files["archive_format"] != b"pt2":
             return Problem(f"an archive of the format {files['archive_format'][:20]!r}", where, again)
         if code or "data.pkl" in files:
-            return Problem("both a TorchScript file and an exported program", where, "save the model again")
+            return Problem("both a TorchScript file and an exported program", where, "Save the model again.")
         return None
     if any(name.startswith("serialized_exported_program") for name in files):
         return Problem("an exported program of an old layout", where, again)
@@ -115,9 +115,9 @@ def _other_layout(files: Mapping[str, bytes], where: str) -> Problem | None:
         return Problem(
             "a torch.save file: it holds weights or a pickled module, not a program",
             where,
-            "in the program that made the model: torch.jit.script(model).save('model.pt'), or torch.export.save",
+            "In the program that made the model: torch.jit.script(model).save('model.pt'), or torch.export.save.",
         )
-    return Problem("a zip, but neither a TorchScript file nor an exported program", where, "name a .pt or .pt2 file")
+    return Problem("a zip, but neither a TorchScript file nor an exported program", where, "Name a .pt or .pt2 file.")
 
 
 def _reasons(findings: list[Problem], where: str) -> tuple[Reason, ...]:

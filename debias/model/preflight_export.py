@@ -104,14 +104,14 @@ def _entry(name: str) -> list[Problem]:
     if _ENTRY.fullmatch(name):
         return []
     if name.startswith("data/aotinductor/"):
-        remedy = "use the file from torch.export.save, before it was compiled"
+        remedy = "Use the file from torch.export.save, before it was compiled."
         return [Problem("compiled code (AOTInductor), which runs when it is loaded", name, remedy)]
     if name.startswith("models/"):
-        remedy = "save each program to a file of its own"
+        remedy = "Save each program to a file of its own."
         return [Problem("more than one program, or one under an unusual name", name, remedy)]
     if re.fullmatch(r"data/(weights|constants)/.*\.pt", name):
         return [
-            Problem("weights in a pickle (an old layout)", name, "save the model again with a torch of 2.10 or later")
+            Problem("weights in a pickle (an old layout)", name, "Save the model again with a torch of 2.10 or later.")
         ]
     if name.startswith("data/constants/"):
         return [Problem("an object in a pickle, which can run code when it is loaded", name)]
