@@ -157,7 +157,7 @@ class _Finder:
             function=ACTIVATIONS.get(activation.op, "none"),
             norms=tuple(_NORMS[n.op] for n in (*before, *after[1:]) if n.op in _NORMS),
             consumers=tuple(c.weight.rpartition(".")[0] for c in columns)
-            or tuple(n.op for n in self.program.consumers[masked.name]),
+            or tuple(_place(n) for n in self.program.consumers[masked.name]),
             columns=tuple(columns),
             masked=masked.name,
             zeroed=zeroed,
@@ -256,3 +256,8 @@ def _zero_at_zero(node: Node) -> bool:
 
 _NORMS = {"batch_norm": "BatchNorm", "layer_norm": "LayerNorm"}
 _CROSSED = {"layer_norm": "a LayerNorm", "add": "an addition", "sub": "a subtraction", "cat": "a concatenation"}
+
+
+def _place(node: Node) -> str:
+    """Return the path of an operation in the file, or its name where it has no weights."""
+    return (node.params[0].rpartition(".")[0] if node.params else "") or node.op

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -225,7 +226,8 @@ def _inputs(archive: Archive, read: Read, contract: Contract | None) -> tuple[In
                 f"the network takes {len(program.inputs)} inputs ({', '.join(program.inputs)}) and has no contract "
                 "that tells their roles",
                 str(archive.path),
-                f"Run: debias contract {archive.path} --data FILE {roles_text} (roles: features, cluster, group).",
+                f"Run: debias contract {shlex.quote(str(archive.path))} --data FILE --attr COLUMN {roles_text} (roles: "
+                "features, cluster, group; a cluster needs --cluster COLUMN).",
             )
         )
     return (Input(program.inputs[0], "features", widths[program.inputs[0]]),)

@@ -233,7 +233,7 @@ def test_two_inputs_need_a_contract_that_tells_their_roles(form: str, tmp_path: 
     path = _two_inputs(tmp_path, form)
     with pytest.raises(ModelError, match="takes 2 inputs") as caught:
         Network.open(path)
-    assert f"debias contract {path} --data FILE --role numbers=ROLE --role site=ROLE" in str(caught.value)
+    assert f"debias contract {path} --data FILE --attr COLUMN --role numbers=ROLE --role site=ROLE" in str(caught.value)
     parts = (Input(name="numbers", role="features", width=5), Input(name="site", role="cluster", width=2))
     contract = Contract(inputs=parts)
     network = Network.open(path, contract=contract)
