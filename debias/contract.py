@@ -145,7 +145,9 @@ class Output(_Part):
 
     kind: Literal["probability", "logit", "softmax", "logits2"] | None = None
     decision: Literal["argmax", "score"] | None = None
-    threshold: Finite | None = Field(default=None, description="The score is cut here: score > threshold is positive.")
+    threshold: float | None = Field(
+        default=None, gt=0, lt=1, description="The score is cut here: score > threshold is positive."
+    )
 
 
 class Contract(_Part):

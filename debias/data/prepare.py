@@ -114,6 +114,8 @@ def prepare(
         Everything that is wrong with the table, at once.
     """
     encoded_by = contract if contract is not None and contract.features and columns.features is None else None
+    if columns.features is not None and set(inputs) != {"features"}:
+        raise ContractError(Problem("--features is for networks of one input", "", "Leave it out: the contract tells."))
     _check_inputs(inputs, encoded_by)
     if like is not None:
         columns = replace(

@@ -14,7 +14,7 @@ from debias.contract import Contract, Output, write_document
 from debias.data.columns import Columns
 from debias.data.infer import infer_contract
 from debias.data.tables import read_table
-from debias.errors import ContractError, Problem, together
+from debias.errors import ContractError, Problem, UsageError, together
 from debias.files import check_output, write_atomic
 from debias.model.archive import open_archive, serialise
 from debias.model.network import from_archive, signature
@@ -71,6 +71,12 @@ def contract(
     ContractError, DataError, ModelError
         With every problem found.
     """
+    if threshold is not None and not 0 < threshold < 1:
+        raise UsageError(
+            Problem(f"{threshold!r} is no threshold", "--threshold", "Give a probability between 0 and 1.")
+        )
+    if decision == "argmax" and threshold not in (None, 0.5):
+        raise UsageError(Problem(f"--decision argmax implies 0.5, --threshold is {threshold!r}", "", "Leave one out."))
     targets = [path for path in (out, embed) if path is not None]
     inputs = [file for file in (model, data) if isinstance(file, str | Path)]
     together(*(partial(check_output, path, inputs=inputs, force=force) for path in targets))
@@ -88,6 +94,8 @@ def contract(
         for text in notes:
             note(text)
     network = from_archive(archive, contract=made)
+    if decision == "argmax" and network.head.classes == 1:
+        raise UsageError(Problem("--decision argmax is for two-class outputs, this network has one score", str(model)))
     if embed is not None:
         module = archive.load()
         if not isinstance(module, torch.export.ExportedProgram):

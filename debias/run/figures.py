@@ -105,8 +105,9 @@ class Measured:
 
 
 def probability(cut: float) -> float:
-    """Return the probability at which a logit cut lies."""
-    return 1 / (1 + math.exp(-cut)) if cut >= 0 else math.exp(cut) / (1 + math.exp(cut))
+    """Return the probability at which a logit cut lies; never 0 or 1, which have no logit."""
+    value = 1 / (1 + math.exp(-cut)) if cut >= 0 else math.exp(max(cut, -700)) / (1 + math.exp(cut))
+    return min(value, 1 - 2**-53)
 
 
 def _groups(counts: Counts, attribute: Attribute) -> list[GroupFigures]:

@@ -20,7 +20,7 @@ from debias.run.auditing import common, deployed
 from debias.run.figures import Measured, probability
 from debias.run.opening import Opened, Request, model_info, open_request, versions
 from debias.run.rows import divide
-from debias.run.statements import one_decision, repair_statement
+from debias.run.statements import holds, one_decision, repair_statement
 from debias.run.writing import Repaired
 
 # What selection saw, at full length, would make the record as large as the model.
@@ -46,13 +46,13 @@ def run_repair(request: Request, method: Method, progress: Progress = silent) ->
     plainest = Threshold().repair(setting)
     repair = plainest if isinstance(method, Threshold) else method.repair(setting)
     written = Repaired(opened, repair, request)
-    verdict = decide(None, eps) if not repair.point.feasible else "pass"
     on = {"verdict": on_verdict, "selection": on_select}
     cuts = {"best_threshold": _best_cut(on_select, opened.network), "threshold_only": plainest.point.cut}
     figures = {name: _all_figures(opened, cuts, written, measured) for name, measured in on.items()}
-    after, on_all = figures["verdict"]["after"], figures["verdict"]
-    if verdict == "pass":
-        verdict = decide(after.bias, eps)
+    after, on_all, chosen = figures["verdict"]["after"], figures["verdict"], figures["selection"]["after"]
+    # A bound that the verdict rows meet by chance is not met: the candidate must have met it where it was chosen.
+    held = repair.point.feasible and holds(chosen, objective)
+    verdict = decide(after.bias if held else None, eps)
     write = verdict == "pass" or request.keep_best
     record = _record(opened, method, request, on_all, verdict)
     output = written.save(out, record, request.force) if write else None
@@ -60,7 +60,7 @@ def run_repair(request: Request, method: Method, progress: Progress = silent) ->
         verb=request.verb,
         verdict=verdict,
         exit_code=exit_code(verdict),
-        statement=repair_statement(verdict, after, repair, objective, parts.description),
+        statement=repair_statement(verdict, on_all["after"], chosen, repair, objective, parts.description),
         margin=request.margin,
         min_performance=request.min_performance,
         decision_disagreements=written.disagreements(on_verdict),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from debias.methods.base import Repair
-from debias.objective import Objective, Verdict
+from debias.objective import Objective, Verdict, decide
 from debias.report.model import Figures
 
 
@@ -26,9 +26,27 @@ def one_decision(figures: Figures) -> list[str]:
     return [f"Every row gets the {side} decision at the threshold {figures.threshold:g}, so there is no difference."]
 
 
-def repair_statement(verdict: Verdict, after: Figures, repair: Repair, objective: Objective, rows: str) -> str:
+def holds(chosen: Figures, objective: Objective) -> bool:
+    """Return whether the written file still does on the selection rows what its candidate was chosen for.
+
+    Scores that are left as they come may be saturated where the threshold lies, and then decide all rows alike.
+    """
+    accuracy = chosen.balanced_accuracy
+    enough = accuracy is not None and accuracy >= objective.min_performance
+    return enough and decide(chosen.bias, objective.constraint.eps) == "pass"
+
+
+def repair_statement(
+    verdict: Verdict, after: Figures, chosen: Figures, repair: Repair, objective: Objective, rows: str
+) -> str:
     """Return the verdict of a repair; where no candidate was feasible, the closest one is named."""
     eps = objective.constraint.eps
+    if repair.point.feasible and not holds(chosen, objective):
+        return (
+            f"Bound not met: the file's own scores, cut at {chosen.threshold!r}, do not decide as chosen; their "
+            f"balanced accuracy is {chosen.balanced_accuracy:.4f} on the selection rows, that of the candidate "
+            f"{repair.point.balanced_accuracy:.4f}. The scores are saturated there: leave --keep-scores out."
+        )
     if repair.point.feasible:
         return bound_statement(verdict, after, eps, rows)
     value = "undefined" if after.bias is None else f"{abs(after.bias):.4f}"

@@ -281,6 +281,25 @@ class TestRepairing:
         scores = torch.jit.load("kept.pt")(torch.tensor(frame[["income", "debt"]].to_numpy(), dtype=torch.float32))
         assert sum(group["selected"] for group in audit["before"]["groups"]) == int((scores > cut).sum())
 
+    @pytest.mark.parametrize("shift", [0.0, 200.0, -200.0])
+    @pytest.mark.parametrize("output", [torch.nn.Sigmoid(), torch.nn.Identity()])
+    def test_kept_scores_that_are_saturated_do_not_pass(self, shift: float, output: torch.nn.Module) -> None:
+        net = torch.nn.Sequential(torch.nn.Linear(2, 1), output)
+        with torch.no_grad():
+            net[0].weight.copy_(torch.tensor([[30.0, -30.0]]))
+            net[0].bias.fill_(shift)
+        world.save(net, Path("steep.pt"))
+        asked = ("threshold", "steep.pt", *ASKED, "--eps", "0.28", "--keep-best")
+        kept, folded = told(*asked, "--keep-scores", "--out", "a.pt"), told(*asked, "--out", "b.pt")
+        accuracy = kept["selection"]["after"]["balanced_accuracy"]
+        assert folded["selection"]["after"]["balanced_accuracy"] > 0.7
+        if accuracy < 0.55:
+            assert kept["verdict"] == "fail"
+            assert "leave --keep-scores out" in kept["statement"]
+        else:
+            assert kept["statement"].startswith(("Bound met", "Bound not met: |bias|"))
+        assert call("audit", "a.pt", *ASKED).code in (0, 2)
+
     def test_threshold_is_where_the_repaired_score_is_cut(self) -> None:
         at = [told("threshold", *REPAIR, "--keep-best", "--threshold", cut, "--out", f"{cut}.pt") for cut in (0.5, 0.3)]
         assert [report["after"]["threshold"] for report in at] == [0.5, 0.3]

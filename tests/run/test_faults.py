@@ -227,6 +227,7 @@ def test_the_input_is_never_the_output(place: Path, name: str) -> None:
         ('{"label": "label", "colour": 3}', "colour"),
         ('{"features": [{"column": "income", "kind": "numeric", "mean": 1}]}', "features.0"),
         ('{"output": {"threshold": NaN}}', "NaN"),
+        ('{"output": {"threshold": 3}}', "output.threshold"),
         ('{"schema": "debias/9"}', "'debias/9'"),
         ('{"label": "outcome"}', "'outcome' (label of the contract)"),
         ('{"features": [{"column": "income", "kind": "numeric"}]}', "makes 1 columns"),
