@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -64,7 +65,7 @@ class GDA(Method):
         problems = [
             Problem(f"{value!r} is out of range", flag, "Give a number above 0.")
             for flag, value in (
-                ("--lr", self.lr),
+                ("--lr", self.lr if math.isfinite(self.lr) else 0),
                 ("--epochs", self.epochs),
                 ("--batch-size", self.batch_size),
                 ("--evaluations", self.evaluations),
@@ -79,6 +80,7 @@ class GDA(Method):
     def repair(self, setting: Setting) -> Repair:
         """Return the fine-tuned network with the largest objective on the selection rows."""
         import numpy as np
+        import torch
 
         from debias.methods.search import Search, direction, pair_of
         from debias.model.tuning import Tuning
@@ -96,8 +98,11 @@ class GDA(Method):
         for epoch in range(self.epochs):
             drawn = list(batches.epoch(pair))[: 1 if self.one_batch else None]
             judged = set(np.linspace(0, len(drawn), min(self.evaluations, len(drawn)) + 1).round().astype(int)[1:])
-            for number, (rows, weights) in enumerate(drawn, start=1):
-                step({name: value[rows] for name, value in inputs.items()}, weights, sign)
+            # One pass over the table an epoch: fetching its rows batch by batch costs more.
+            order, sizes = torch.cat([rows for rows, _ in drawn]), [len(rows) for rows, _ in drawn]
+            dealt = {name: value.index_select(0, order).split(sizes) for name, value in inputs.items()}
+            for number, (_, weights) in enumerate(drawn, start=1):
+                step({name: parts[number - 1] for name, parts in dealt.items()}, weights, sign)
                 if number in judged:
                     logits = tuning.logits(selection).cpu().numpy()
                     search.add(logits, tuning.state, {"epoch": epoch + number / len(drawn)})
@@ -135,12 +140,11 @@ class _Step:
         self.optimizer: torch.optim.Optimizer = make(self.leaves, lr=method.lr, fused=True)
 
     def __call__(self, inputs: Mapping[str, Tensor], weights: Tensor, sign: int) -> None:
-        import torch
+        def slope(logits: Tensor) -> Tensor:
+            probability = logits.sigmoid()
+            return sign * weights.to(logits) * probability * (1 - probability)
 
-        def proxy(logits: Tensor) -> Tensor:
-            return sign * torch.dot(weights.to(logits), logits.sigmoid())
-
-        for leaf, gradient in zip(self.leaves, self.tuning.gradients(inputs, proxy), strict=True):
+        for leaf, gradient in zip(self.leaves, self.tuning.gradients(inputs, slope), strict=True):
             leaf.grad = gradient
         self.optimizer.step()
 

@@ -157,14 +157,12 @@ def _score_gradient(head: Head, value: Tensor, weights: Tensor) -> Tensor:
     """Return d proxy / d value for the proxy Σ c_i f(x_i), f the probability."""
     with torch.no_grad():
         if head.from_probability:
-            column = weights.to(value.dtype)
-        else:
-            probability = torch.sigmoid(head.logits(value))
-            column = weights.to(value.dtype) * probability * (1 - probability)
-        if value.ndim == 2 and value.shape[1] == 2:
+            column = weights.to(value)
+            # Of two probabilities that sum to one, each carries half of the difference.
             return (
-                torch.stack([-column, column], 1)
-                if not head.from_probability
-                else torch.stack([-column, column], 1) / 2
+                torch.stack([-column, column], 1) / 2
+                if value.ndim == 2 and value.shape[1] == 2
+                else (column.reshape(value.shape))
             )
-        return column.reshape(value.shape)
+        probability = torch.sigmoid(head.logits(value))
+        return head.pull(value, weights.to(value) * probability * (1 - probability))

@@ -68,6 +68,15 @@ class Head:
         flat = value.reshape(-1)
         return torch.logit(_inside(flat)) if self.from_probability else flat
 
+    def pull(self, value: Tensor, slope: Tensor) -> Tensor:
+        """Return the gradient with respect to the program's value from that with respect to the logit [N].
+
+        Only for a value that holds logits, not probabilities.
+        """
+        if value.ndim == 2 and value.shape[1] == 2:
+            return torch.stack([-slope, slope], 1)
+        return slope.reshape(value.shape)
+
     def fold(self, state: Mapping[str, Tensor], cut: float, threshold: float) -> dict[str, Tensor]:
         """Return the bias with which ``score > threshold`` decides as ``logit > cut`` did.
 

@@ -14,8 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from debias.model.chain import chain_gradients, chain_of
 from debias.model.folding import Dense, Folded, fold
 from debias.model.network import Network
+
+Pair = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,8 @@ class Tuning:
         self._state = {name: value.to(device) for name, value in network.state.items()}
         self._leaves: dict[tuple[str, ...], Tensor] = {}
         self._stacked: dict[str, Tensor] = {}
-        self._groups = self._grouped()
         trained = set(network.parameters)
+        self._groups = self._grouped(trained)
         grouped: set[str] = set()
         for group in self._groups:
             members = [self.folded.dense[name] for name in group.names]
@@ -65,6 +68,9 @@ class Tuning:
         for name in sorted(used & trained - grouped):
             self._state[name] = self._leaves[(name,)] = self._state[name].clone().requires_grad_()
 
+        plain = any(leaf.requires_grad for leaf in self._leaves.values())
+        self._chain = None if plain or self.head.from_probability else chain_of(self.folded)
+
     @property
     def leaves(self) -> list[Tensor]:
         """The tensors that an optimiser moves."""
@@ -75,33 +81,60 @@ class Tuning:
         with torch.no_grad():
             return self._run(inputs, [group.template.weights(self._stacked) for group in self._groups])
 
-    def gradients(self, inputs: Mapping[str, Tensor], loss: Callable[[Tensor], Tensor]) -> list[Tensor]:
-        """Return the gradient of ``loss(logits)`` with respect to each of `leaves`.
+    def gradients(self, inputs: Mapping[str, Tensor], slope: Callable[[Tensor], Tensor]) -> list[Tensor]:
+        """Return the gradient of a loss of the logits with respect to each of `leaves`.
 
         Parameters
         ----------
         inputs : mapping of str to Tensor
             Rows, by the names of the signature.
-        loss : callable
-            Takes the logits [N] and returns a scalar.
+        slope : callable
+            Takes the logits [N] and returns the gradient of the loss with respect to them [N].
         """
         with torch.no_grad():
             effective = [group.template.weights(self._stacked) for group in self._groups]
+        if self._chain is not None:
+            with torch.no_grad():
+                return self._pulled(self._along_chain(inputs, effective, slope))
         folded = [part.requires_grad_() for pair in effective for part in pair]
         plain = [leaf for leaf in self._leaves.values() if leaf.requires_grad]
-        value = loss(self._run(inputs, effective))
-        found = torch.autograd.grad(value, [*folded, *plain])
-        by_name: dict[str, Tensor] = {}
+        logits = self._run(inputs, effective)
+        found = torch.autograd.grad(logits, [*folded, *plain], slope(logits.detach()))
         with torch.no_grad():
-            for k, group in enumerate(self._groups):
-                by_name |= group.template.pullback(self._stacked, found[2 * k], found[2 * k + 1])
-        rest = iter(found[len(folded) :])
+            pairs = list(zip(found[: len(folded) : 2], found[1 : len(folded) : 2], strict=True))
+            return self._pulled(pairs, found[len(folded) :])
+
+    def _along_chain(
+        self, inputs: Mapping[str, Tensor], effective: Sequence[Pair], slope: Callable[[Tensor], Tensor]
+    ) -> list[Pair]:
+        """Return the gradients of each group's stacked effective weights and biases, for a plain chain."""
+        assert self._chain is not None
+        head = self.head
+        found = chain_gradients(
+            self._chain,
+            self._unstacked(effective),
+            inputs[self.program.inputs[0]],
+            lambda value: head.pull(value, slope(head.logits(value))),
+        )
+        columns = [tuple(zip(*(found[name] for name in group.names), strict=True)) for group in self._groups]
+        return [(torch.stack(weights), torch.stack(biases)) for weights, biases in columns]
+
+    def _pulled(self, pairs: Sequence[Pair], plain: Sequence[Tensor] = ()) -> list[Tensor]:
+        """Return the gradients of the leaves from those of the effective weights and of the entries left plain."""
+        by_name: dict[str, Tensor] = {}
+        for group, (weight, bias) in zip(self._groups, pairs, strict=True):
+            by_name |= group.template.pullback(self._stacked, weight, bias)
+        rest = iter(plain)
         return [next(rest) if leaf.requires_grad else by_name[names[0]] for names, leaf in self._leaves.items()]
 
-    def _run(self, inputs: Mapping[str, Tensor], effective: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-        weights: dict[str, tuple[Tensor, Tensor]] = {}
+    def _unstacked(self, effective: Sequence[Pair]) -> dict[str, Pair]:
+        weights: dict[str, Pair] = {}
         for group, stacked in zip(self._groups, effective, strict=True):
             weights.update(zip(group.names, zip(*(part.unbind() for part in stacked), strict=True), strict=True))
+        return weights
+
+    def _run(self, inputs: Mapping[str, Tensor], effective: Sequence[Pair]) -> Tensor:
+        weights = self._unstacked(effective)
         for name, dense in self.folded.dense.items():
             if name not in weights:
                 weights[name] = dense.weights(self._state)
@@ -121,7 +154,7 @@ class Tuning:
             found.update(zip(names, values if len(names) > 1 or names[0] in self._stacked else [values], strict=True))
         return found
 
-    def _grouped(self) -> list[_Group]:
+    def _grouped(self, trained: set[str]) -> list[_Group]:
         """Group layers of one shape whose entries nobody else reads."""
         readers = Counter(name for dense in self.folded.dense.values() for name in set(dense.sources))
         readers.update(
@@ -130,6 +163,6 @@ class Tuning:
         found: dict[tuple[object, ...], list[str]] = {}
         for name, dense in self.folded.dense.items():
             if all(readers[source] == 1 for source in dense.sources):
-                shapes = tuple(tuple(self._state[source].shape) for source in dense.sources)
+                shapes = tuple((source in trained, tuple(self._state[source].shape)) for source in dense.sources)
                 found.setdefault((*dense.shape, shapes), []).append(name)
         return [_Group(tuple(names), self.folded.dense[names[0]]) for names in found.values()]

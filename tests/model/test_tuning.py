@@ -30,10 +30,10 @@ def _plain_gradients(network: Network, x: Tensor, weights: Tensor) -> dict[str, 
 
 
 def _step(tuning: Tuning, network: Network, x: Tensor, weights: Tensor, lr: float) -> None:
-    def loss(logits: Tensor) -> Tensor:
-        return (weights.to(x.dtype) * logits.sigmoid()).sum()
+    def slope(logits: Tensor) -> Tensor:
+        return weights.to(x.dtype) * logits.sigmoid() * (1 - logits.sigmoid())
 
-    gradients = tuning.gradients(opened.inputs(network, x), loss)
+    gradients = tuning.gradients(opened.inputs(network, x), slope)
     with torch.no_grad():
         for leaf, gradient in zip(tuning.leaves, gradients, strict=True):
             leaf -= lr * gradient
