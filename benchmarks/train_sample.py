@@ -25,7 +25,7 @@ from debias.data.lender import ATTRIBUTE, CLUSTER, FEATURES, LABEL, POSITIVE, le
 from debias.data.prepare import prepare
 from debias.data.tables import read_table
 from debias.model.archive import serialise
-from debias.model.entries import rebuild
+from debias.model.preflight.entries import rebuild
 
 HERE = Path(__file__).parent.parent / "sample_models"
 TRAIN_ROWS, TRAIN_SEED = 20_000, 1

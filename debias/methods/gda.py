@@ -100,7 +100,7 @@ class GDA(Method):
             judged = set(np.linspace(0, len(drawn), min(self.evaluations, len(drawn)) + 1).round().astype(int)[1:])
             # One pass over the table an epoch: fetching its rows batch by batch costs more.
             order, sizes = torch.cat([rows for rows, _ in drawn]), [len(rows) for rows, _ in drawn]
-            dealt = {name: value.index_select(0, order).split(sizes) for name, value in inputs.items()}
+            dealt = {name: value.index_select(0, order).split_with_sizes(sizes) for name, value in inputs.items()}
             for number, (_, weights) in enumerate(drawn, start=1):
                 step({name: parts[number - 1] for name, parts in dealt.items()}, weights, sign)
                 if number in judged:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from debias.errors import ModelError, Problem, WriteError
-from debias.model import entries
-from debias.model.preflight import check
-from debias.model.preflight_export import SAMPLE
-from debias.model.preflight_torchscript import UNUSED
+from debias.model.preflight import entries
+from debias.model.preflight.check import check
+from debias.model.preflight.export import SAMPLE
+from debias.model.preflight.torchscript import UNUSED
 
 if TYPE_CHECKING:
     import torch

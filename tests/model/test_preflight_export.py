@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from debias.errors import ModelError
-from debias.model import allowlist
 from debias.model.archive import open_archive, serialise
-from debias.model.expressions import guard_problem, size_problem
-from debias.model.preflight import check
+from debias.model.preflight import allowlist
+from debias.model.preflight.check import check
+from debias.model.preflight.expressions import guard_problem, size_problem
 from tests.model import hostile, nets
 
 MODEL = "archive/models/model.json"

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from debias.errors import ModelError
-from debias.model import allowlist, pickles
 from debias.model.archive import open_archive
-from debias.model.preflight import check
+from debias.model.preflight import allowlist, pickles
+from debias.model.preflight.check import check
 from tests.model import hostile, nets
 
 LINEAR = r"modules/linear(/___torch_mangle_\d+)?\.py"

@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from debias.errors import ModelError
-from debias.model import entries
 from debias.model.archive import open_archive
-from debias.model.entries import read_entries, rebuild
+from debias.model.preflight import entries
+from debias.model.preflight.entries import read_entries, rebuild
 from tests.model import hostile, nets
 
 

@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from debias.errors import Problem
-from debias.model import allowlist, pickles
-from debias.model.entries import read_entries
-from debias.model.expressions import guard_problem, size_problem
+from debias.model.preflight import allowlist, pickles
+from debias.model.preflight.entries import read_entries
+from debias.model.preflight.expressions import guard_problem, size_problem
 
 MODEL = "models/model.json"
 SAMPLE = "data/sample_inputs/model.pt"

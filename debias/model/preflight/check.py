@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from debias.errors import Problem
-from debias.model import preflight_export, preflight_torchscript
-from debias.model.entries import read_entries
+from debias.model.preflight import export, torchscript
+from debias.model.preflight.entries import read_entries
 
 MAX_REASONS = 40
 """Most reasons that are listed; how many more there are is said."""
@@ -79,9 +79,9 @@ def check(data: bytes, where: str) -> Preflight:
     if problem is not None:
         return Preflight(None, files, (Reason(problem),))
     if "archive_format" in files:
-        findings, static = preflight_export.check(files)
+        findings, static = export.check(files)
         return Preflight("export", files, _reasons(findings, where), static)
-    return Preflight("torchscript", files, _reasons(preflight_torchscript.check(files), where))
+    return Preflight("torchscript", files, _reasons(torchscript.check(files), where))
 
 
 def _no_zip(data: bytes, where: str) -> Problem:

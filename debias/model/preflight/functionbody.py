@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from debias.errors import Problem
-from debias.model import allowlist
+from debias.model.preflight import allowlist
 
 NATIVE_CLASSES = "__torch__.torch.classes"
 QUANTISED = "A quantised network has no weights that can be repaired: use the file it was quantised from."

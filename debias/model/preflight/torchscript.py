@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 
 from debias.errors import Problem
-from debias.model import pickles
-from debias.model.functionbody import NATIVE_CLASSES, QUANTISED
-from debias.model.programtext import Program
+from debias.model.preflight import pickles
+from debias.model.preflight.functionbody import NATIVE_CLASSES, QUANTISED
+from debias.model.preflight.programtext import Program
 
 UNUSED = ("traced_inputs.pkl", "traced_inputs/")
 """Entries that no program needs; they are not handed to torch, and so not looked at."""

@@ -14,7 +14,7 @@ import tokenize
 from io import StringIO
 
 from debias.errors import Problem
-from debias.model.functionbody import Body, ClassText, Declarations, dotted
+from debias.model.preflight.functionbody import Body, ClassText, Declarations, dotted
 
 _MAX_TEXT = 8 << 20
 _BASES = ("Module", "NamedTuple")
