@@ -33,6 +33,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "prune, incoming": ("prune", {"outgoing": False}),
     "gda": ("gda", {}),
     "gda, as printed": ("gda", {"optimizer": "sgd", "one_batch": True}),
+    "prune, margin 0.045": ("prune", {"margin": 0.045}),
+    "gda, margin 0.045": ("gda", {"margin": 0.045}),
 }
 
 
