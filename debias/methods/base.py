@@ -79,7 +79,21 @@ class Setting:
 
 @dataclass(frozen=True)
 class Step:
-    """One candidate on the way: its figures on the selection rows at its own best threshold."""
+    """One candidate on the way, on the selection rows.
+
+    Parameters
+    ----------
+    step : int
+        0 is the unchanged network.
+    bias, balanced_accuracy : float
+        At the cut of best balanced accuracy (the paper's Figure 1).
+    objective : float
+        Eq. 3 at the best feasible cut; 0 where there is none.
+    cut : float
+        The best feasible cut, else that of best balanced accuracy; on the logit scale.
+    detail : mapping
+        What the method says about the step.
+    """
 
     step: int
     bias: float

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from debias.model.network import Network
     from debias.model.tuning import Tuning
-    from debias.objective import Scorer
 
     Indices = npt.NDArray[np.int64]
 
@@ -80,33 +79,27 @@ class GDA(Method):
     def repair(self, setting: Setting) -> Repair:
         """Return the fine-tuned network with the largest objective on the selection rows."""
         import numpy as np
-        import torch
 
         from debias.methods.search import Search, direction, pair_of
         from debias.model.tuning import Tuning
 
-        network, train = setting.network, setting.train
+        network, device = setting.network, setting.device
         search = Search(setting.objective.on(setting.select))
-        tuning = Tuning(network, setting.device)
+        tuning = Tuning(network, device)
         step = _Step(tuning, self)
-        selection = {name: value.to(setting.device) for name, value in network.tensors(setting.select).items()}
+        batches = _Batches(setting, self.batch_size)
+        selection = {name: value.to(device) for name, value in network.tensors(setting.select).items()}
         logits = tuning.logits(selection).cpu().numpy()
         sign = direction(search.add(logits, dict, {"epoch": 0}))
-        batches = _Batches(setting.objective.on(train), self.batch_size, setting.seed)
-        inputs = {name: value.to(setting.device) for name, value in network.tensors(train).items()}
-        pair = pair_of(search.scorer, logits)
+        count = 1 if self.one_batch else batches.count
+        judged = set(np.linspace(0, count, min(self.evaluations, count) + 1).round().astype(int)[1:])
         for epoch in range(self.epochs):
-            drawn = list(batches.epoch(pair))[: 1 if self.one_batch else None]
-            judged = set(np.linspace(0, len(drawn), min(self.evaluations, len(drawn)) + 1).round().astype(int)[1:])
-            # One pass over the table an epoch: fetching its rows batch by batch costs more.
-            order, sizes = torch.cat([rows for rows, _ in drawn]), [len(rows) for rows, _ in drawn]
-            dealt = {name: value.index_select(0, order).split_with_sizes(sizes) for name, value in inputs.items()}
-            for number, (_, weights) in enumerate(drawn, start=1):
-                step({name: parts[number - 1] for name, parts in dealt.items()}, weights, sign)
+            pair = pair_of(search.scorer, logits)
+            for number, (inputs, weights) in enumerate(batches.epoch(pair, count), start=1):
+                step(inputs, weights, sign)
                 if number in judged:
                     logits = tuning.logits(selection).cpu().numpy()
-                    search.add(logits, tuning.state, {"epoch": epoch + number / len(drawn)})
-                    pair = pair_of(search.scorer, logits)
+                    search.add(logits, tuning.state, {"epoch": epoch + number / count})
             setting.progress(epoch + 1, self.epochs, f"bias {search.trajectory[-1].bias:+.4f}")
         last = search.chosen == len(search.trajectory) - 1
         return search.repair({"epochs": search.trajectory[search.chosen].detail["epoch"]}, tuple(_notes(self, last)))
@@ -155,24 +148,35 @@ class _Batches:
     A group with fewer rows than there are batches is repeated, so that no batch lacks it.
     """
 
-    def __init__(self, scorer: Scorer, batch_size: int, seed: int) -> None:
+    def __init__(self, setting: Setting, batch_size: int) -> None:
         import numpy as np
 
-        self.scorer = scorer
-        self.count = max(1, -(-len(scorer.y) // batch_size))
-        self.generator = np.random.default_rng(seed)
+        train = setting.train
+        self.scorer = setting.objective.on(train)
+        self.count = max(1, -(-len(train) // batch_size))
+        self.inputs = {name: value.to(setting.device) for name, value in setting.network.tensors(train).items()}
+        self.device = setting.device
+        self.generator = np.random.default_rng(setting.seed)
 
-    def epoch(self, pair: tuple[int, int]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield rows and their weights in the proxy of the batch, whose two group means each have weight 1."""
+    def epoch(self, pair: tuple[int, int], count: int) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
+        """Yield the first `count` batches of an epoch: inputs, and the rows' weights in the proxy of the batch.
+
+        The two group means of a batch each have weight 1.
+        """
         import numpy as np
         import torch
 
         weights = self.scorer.proxy_weights(pair)
-        sides = [self._dealt(np.flatnonzero(weights > 0)), self._dealt(np.flatnonzero(weights < 0))]
-        for up, down in zip(*sides, strict=True):
-            rows = np.concatenate([up, down])
-            part = np.concatenate([weights[up] / weights[up].sum(), -weights[down] / weights[down].sum()])
-            yield torch.from_numpy(rows), torch.from_numpy(part)
+        ups, downs = (self._dealt(np.flatnonzero(sign * weights > 0))[:count] for sign in (1, -1))
+        sides = [side for both in zip(ups, downs, strict=True) for side in both]
+        shares = np.concatenate([weights[side] / abs(weights[side].sum()) for side in sides])
+        sizes = [len(up) + len(down) for up, down in zip(ups, downs, strict=True)]
+        # One pass over the table an epoch: fetching its rows batch by batch costs more.
+        rows = torch.from_numpy(np.concatenate(sides)).to(self.device)
+        dealt = [value.index_select(0, rows).split_with_sizes(sizes) for value in self.inputs.values()]
+        parts = torch.from_numpy(shares).to(self.device).split_with_sizes(sizes)
+        for *inputs, part in zip(*dealt, parts, strict=True):
+            yield dict(zip(self.inputs, inputs, strict=True)), part
 
     def _dealt(self, rows: Indices) -> list[Indices]:
         import numpy as np

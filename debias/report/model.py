@@ -75,10 +75,15 @@ class TrajectoryStep(_Part):
     """One candidate on the selection rows (the paper's Figure 1)."""
 
     step: int = Field(description="0 is the unchanged network.")
-    bias: Number = Field(description="At the candidate's own best cut.")
-    balanced_accuracy: Number = Field(description="At the candidate's own best cut.")
-    objective: float = Field(description="Eq. 3 with the bound less the margin.")
-    threshold: Number = Field(description="Cut on the logit scale of the candidate's own scores.")
+    bias: Number = Field(description="At the candidate's cut of best balanced accuracy.")
+    balanced_accuracy: Number = Field(description="At the candidate's cut of best balanced accuracy.")
+    objective: float = Field(
+        description="Eq. 3 at the candidate's best feasible cut, with the bound less the margin; 0 without one."
+    )
+    threshold: Number = Field(
+        description="Best feasible cut on the logit scale of the candidate's own scores; without one, the cut of best "
+        "balanced accuracy."
+    )
     detail: dict[str, Any] = Field(default_factory=dict, description="What the method says about this step.")
 
 
