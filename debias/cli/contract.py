@@ -11,16 +11,15 @@ import typer
 
 from debias.cli import arguments
 from debias.cli.guard import say
-from debias.cli.options import DATA, MODEL, OUTPUT, ColumnOptions, Decision, OutputKind, verb
+from debias.cli.options import DATA, MODEL, OUTPUT, ColumnOptions, FileOptions, OutputOptions, verb
 from debias.cli.output import check_files, show_json
 from debias.report.text import visible
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContractOptions(ColumnOptions):
+class ContractOptions(ColumnOptions, OutputOptions, FileOptions):
     """What a contract states, and where it goes."""
 
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="TorchScript .pt or torch.export .pt2 file.")]
     role: Annotated[
         list[str] | None,
         typer.Option(
@@ -30,28 +29,6 @@ class ContractOptions(ColumnOptions):
             rich_help_panel=MODEL,
         ),
     ] = None
-    output_kind: Annotated[
-        OutputKind | None,
-        typer.Option(help="What the network returns. Default: found out when it is used.", rich_help_panel=MODEL),
-    ] = None
-    decision: Annotated[
-        Decision | None,
-        typer.Option(help="How the deployed system decides for a two-class output.", rich_help_panel=MODEL),
-    ] = None
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            metavar="T", help="Where the deployed system cuts the score. Default: 0.5.", rich_help_panel=MODEL
-        ),
-    ] = None
-    trust: Annotated[
-        bool,
-        typer.Option(
-            "--trust",
-            help="Load a file that the checks before loading refuse. It may run any code.",
-            rich_help_panel=MODEL,
-        ),
-    ] = False
     kind: Annotated[
         list[str] | None,
         typer.Option(

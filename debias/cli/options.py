@@ -59,18 +59,10 @@ class MissingAttribute(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelOptions:
-    """The model file and how to read it."""
+class FileOptions:
+    """The model file."""
 
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="TorchScript .pt or torch.export .pt2 file.")]
-    contract: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Contract of the model. Default: the one in the file, else MODEL.debias.json beside it.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None
     trust: Annotated[
         bool,
         typer.Option(
@@ -79,6 +71,20 @@ class ModelOptions:
             rich_help_panel=MODEL,
         ),
     ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions(FileOptions):
+    """The model file and how to read it."""
+
+    contract: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Contract of the model. Default: the one in the file, else MODEL.debias.json beside it.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,8 +164,8 @@ class ColumnOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasureOptions(ColumnOptions, ModelOptions):
-    """What an audit and every repair ask for, but for the bound."""
+class OutputOptions:
+    """What the network returns and how the deployed system decides."""
 
     output_kind: Annotated[
         OutputKind | None,
@@ -185,6 +191,12 @@ class MeasureOptions(ColumnOptions, ModelOptions):
             rich_help_panel=MODEL,
         ),
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureOptions(ColumnOptions, OutputOptions, ModelOptions):
+    """What an audit and every repair ask for, but for the bound."""
+
     device: Annotated[
         str, typer.Option(metavar="DEVICE", help="Where to compute, as torch names it.", rich_help_panel=MODEL)
     ] = "cpu"
