@@ -16,8 +16,6 @@ from debias.data.values import missing, to_levels, to_numbers
 from debias.errors import ContractError, DataError, Problem
 from debias.words import count, listing, show
 
-REPEAT = "debias contract MODEL --data FILE --attr COLUMN"
-
 
 def infer_contract(
     table: Table,

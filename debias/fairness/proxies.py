@@ -63,6 +63,12 @@ def proxy_weights(
     return result
 
 
+def proxy_slope(logits: Tensor, weights: Tensor) -> Tensor:
+    """Return the gradient of the proxy Σ c_i σ(l_i) with respect to each logit l_i: c_i σ (1 − σ), shape [N]."""
+    probability = logits.sigmoid()
+    return weights.to(logits) * probability * (1 - probability)
+
+
 def proxy(scores: Tensor, weights: Tensor) -> Tensor:
     """Return the proxy Σ c_i f(x_i) of scores f(x_i) and weights c_i, both of shape [N]; a scalar."""
     return scores.reshape(-1) @ weights

@@ -133,9 +133,10 @@ class _Step:
         self.optimizer: torch.optim.Optimizer = make(self.leaves, lr=method.lr, fused=True)
 
     def __call__(self, inputs: Mapping[str, Tensor], weights: Tensor, sign: int) -> None:
+        from debias.fairness.proxies import proxy_slope
+
         def slope(logits: Tensor) -> Tensor:
-            probability = logits.sigmoid()
-            return sign * weights.to(logits) * probability * (1 - probability)
+            return sign * proxy_slope(logits, weights)
 
         for leaf, gradient in zip(self.leaves, self.tuning.gradients(inputs, slope), strict=True):
             leaf.grad = gradient

@@ -154,7 +154,7 @@ class _Run:
 
         from debias.model.evaluation import Evaluation
 
-        self.method, self.layers, self.scorer = method, layers, scorer
+        self.method, self.scorer = method, scorer
         network, train = setting.network, setting.train
         self.train_scorer = scorer if train is setting.select else setting.objective.on(train)
         self.rows = _rows_of_proxy(self.train_scorer)
@@ -167,11 +167,10 @@ class _Run:
         self.alive = np.ones(len(self.units), dtype=bool)
         self.order: list[tuple[Layer, int]] = []
         self._weights: dict[tuple[int, int], Tensor] = {}
-        self._last: Logits | None = None
 
     def logits(self) -> Logits:
-        self._last = self.scored.logits().cpu().numpy()
-        return self._last
+        logits: Logits = self.scored.logits().cpu().numpy()
+        return logits
 
     def prune(self, sign: int) -> list[tuple[Layer, int]]:
         """Take out the next units and return them; none where no unit is left to take."""
@@ -219,7 +218,7 @@ class _Run:
 
         from debias.methods.search import pair_of
 
-        pair = pair_of(self.scorer, self._last)
+        pair = pair_of(self.scorer, self.logits())
         if pair not in self._weights:
             weights = self.train_scorer.proxy_weights(pair)[self.rows]
             self._weights[pair] = torch.from_numpy(weights).to(self.graded.logits().device)
@@ -230,8 +229,8 @@ def _rows_of_proxy(scorer: Scorer) -> npt.NDArray[np.int64]:
     """Return the rows that can carry weight in the proxy: of two groups those that do, else all."""
     import numpy as np
 
-    from debias.methods.search import pair_of
+    from debias.fairness.metrics import two_groups
 
     if scorer.n_groups > 2:
         return np.arange(len(scorer.y))
-    return np.flatnonzero(scorer.proxy_weights(pair_of(scorer, None)))
+    return np.flatnonzero(scorer.proxy_weights(two_groups(scorer.privileged)))

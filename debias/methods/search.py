@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from debias.errors import ModelError, Problem
+from debias.fairness.metrics import two_groups
 from debias.methods.base import Repair, Step
 from debias.objective import OperatingPoint, Scorer, Sweep
 
@@ -106,9 +107,9 @@ def direction(step: Step) -> int:
     return 1 if step.bias > 0 else -1
 
 
-def pair_of(scorer: Scorer, logits: Logits | None) -> tuple[int, int]:
+def pair_of(scorer: Scorer, logits: Logits) -> tuple[int, int]:
     """Return the groups whose difference is the bias, at the cut of best balanced accuracy."""
-    if scorer.n_groups == 2 or logits is None:
-        return scorer.pair(np.zeros(len(scorer.y), dtype=bool))
+    if scorer.n_groups == 2:
+        return two_groups(scorer.privileged)
     best = scorer.sweep(logits).best()
     return scorer.pair(logits > (best.cut if best else 0.0))

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from debias.fairness.proxies import proxy_slope
 from debias.model.folding import Folded, fold
 from debias.model.head import Head
 from debias.model.layers import Layer
@@ -121,14 +122,13 @@ class Evaluation:
 
     def _place_taps(self, device: str) -> None:
         """Decide where a zero vector is added: at biases, and at activations that no bias can speak for."""
-        if not self.layers:
+        if self.influence_at == "preactivation":
             return
-        if self.influence_at == "activation":
-            for layer in self.layers:
-                if layer.activation not in self._readers:
-                    name = self.folded.moved[layer.activation]
-                    dtype = self.state[layer.incoming[0]].dtype
-                    self._taps[f"tap:{name}"] = torch.zeros(layer.units, dtype=dtype, device=device, requires_grad=True)
+        for layer in self.layers:
+            if layer.activation not in self._readers:
+                name = self.folded.moved[layer.activation]
+                dtype = self.state[layer.incoming[0]].dtype
+                self._taps[f"tap:{name}"] = torch.zeros(layer.units, dtype=dtype, device=device, requires_grad=True)
 
     def _weights(self, name: str) -> tuple[Tensor, Tensor]:
         if name not in self._effective:
@@ -156,13 +156,8 @@ class Evaluation:
 def _score_gradient(head: Head, value: Tensor, weights: Tensor) -> Tensor:
     """Return d proxy / d value for the proxy Σ c_i f(x_i), f the probability."""
     with torch.no_grad():
-        if head.from_probability:
-            column = weights.to(value)
-            # Of two probabilities that sum to one, each carries half of the difference.
-            return (
-                torch.stack([-column, column], 1) / 2
-                if value.ndim == 2 and value.shape[1] == 2
-                else (column.reshape(value.shape))
-            )
-        probability = torch.sigmoid(head.logits(value))
-        return head.pull(value, weights.to(value) * probability * (1 - probability))
+        if not head.from_probability:
+            return head.pull(value, proxy_slope(head.logits(value), weights))
+        # Of two probabilities that sum to one, each carries half of the difference.
+        share = 0.5 if head.classes == 2 else 1.0
+        return head.pull(value, share * weights.to(value))

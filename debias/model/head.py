@@ -16,8 +16,6 @@ from debias.model.program import IDENTITY, RESHAPE, Node, Param, Program, Ref
 Kind = Literal["probability", "logit", "softmax", "logits2"]
 """probability: [N] or [N, 1] in [0, 1]; logit: [N] or [N, 1]; softmax: [N, 2]; logits2: [N, 2] before a softmax."""
 
-KINDS: tuple[Kind, ...] = ("probability", "logit", "softmax", "logits2")
-
 
 @dataclass(frozen=True)
 class Head:
@@ -69,9 +67,9 @@ class Head:
         return torch.logit(_inside(flat)) if self.from_probability else flat
 
     def pull(self, value: Tensor, slope: Tensor) -> Tensor:
-        """Return the gradient with respect to the program's value from that with respect to the logit [N].
+        """Return the gradient with respect to the program's value from that with respect to the score [N].
 
-        Only for a value that holds logits, not probabilities.
+        The score is the value itself, or of two columns the second minus the first.
         """
         if value.ndim == 2 and value.shape[1] == 2:
             return torch.stack([-slope, slope], 1)

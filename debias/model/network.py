@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from debias.contract import Contract, read_document
+from debias.contract import SIDECAR_SUFFIX, Contract, read_document
 from debias.data.sample import Sample
 from debias.errors import ModelError, Problem
 from debias.model.archive import Archive, open_archive, serialise
@@ -97,11 +96,6 @@ class Network:
     def dtype(self) -> torch.dtype:
         """Floating-point type of the weights."""
         return self.state[self.parameters[0]].dtype
-
-    @cached_property
-    def shared(self) -> frozenset[str]:
-        """State entries that more than one operation reads, or that stand under two names."""
-        return shared_entries(self.program, self.state)
 
     @property
     def record(self) -> dict[str, Any]:
@@ -201,7 +195,7 @@ def archive_contract(archive: Archive) -> Contract | None:
     embedded = archive.extra.get("debias.json")
     if embedded is not None and (contract := read_document(embedded, f"{archive.path}: debias.json")[0]):
         return contract
-    sidecar = Path(f"{archive.path}.debias.json")
+    sidecar = Path(f"{archive.path}{SIDECAR_SUFFIX}")
     return read_document(sidecar.read_bytes(), str(sidecar))[0] if sidecar.is_file() else None
 
 

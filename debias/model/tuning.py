@@ -67,7 +67,6 @@ class Tuning:
         used |= {name for node in self.program.nodes for name in node.params}
         for name in sorted(used & trained - grouped):
             self._state[name] = self._leaves[(name,)] = self._state[name].clone().requires_grad_()
-
         plain = any(leaf.requires_grad for leaf in self._leaves.values())
         self._chain = None if plain or self.head.from_probability else chain_of(self.folded)
 

@@ -8,15 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import torch
-
 from debias.contract import Contract, Output, write_document
 from debias.data.columns import Columns
 from debias.data.infer import infer_contract
 from debias.data.tables import read_table
 from debias.errors import ContractError, Problem, UsageError, together
 from debias.files import check_output, write_atomic
-from debias.model.archive import open_archive, serialise
+from debias.model.archive import open_archive
 from debias.model.network import from_archive, signature
 from debias.words import listing, show
 
@@ -97,11 +95,8 @@ def contract(
     if decision == "argmax" and network.head.classes == 1:
         raise UsageError(Problem("--decision argmax is for two-class outputs, this network has one score", str(model)))
     if embed is not None:
-        module = archive.load()
-        if not isinstance(module, torch.export.ExportedProgram):
-            module.eval()
-        text = write_document(made, network.record)
-        write_atomic(Path(embed), serialise(module, {**archive.extra, "debias.json": text}), force=force)
+        content = network.serialised({}, {"debias.json": write_document(made, network.record)})
+        write_atomic(Path(embed), content, force=force)
     if out is not None:
         write_atomic(Path(out), made.to_json().encode(), force=force)
     return made

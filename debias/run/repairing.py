@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import partial
@@ -11,7 +10,7 @@ from typing import Any, cast
 
 from debias.errors import ModelError, Problem, together
 from debias.files import check_output
-from debias.methods.base import Method, Progress, Repair, Setting, silent
+from debias.methods.base import Method, Progress, Repair, Setting, Step, silent
 from debias.methods.threshold import Threshold
 from debias.model.network import Network
 from debias.objective import decide, exit_code
@@ -22,9 +21,6 @@ from debias.run.opening import Opened, Request, model_info, open_request, versio
 from debias.run.rows import divide
 from debias.run.statements import holds, one_decision, repair_statement
 from debias.run.writing import Repaired
-
-# What selection saw, at full length, would make the record as large as the model.
-_RECORDED = ("before", "best_threshold", "threshold_only", "after")
 
 
 def run_repair(request: Request, method: Method, progress: Progress = silent) -> Report:
@@ -49,7 +45,8 @@ def run_repair(request: Request, method: Method, progress: Progress = silent) ->
     on = {"verdict": on_verdict, "selection": on_select}
     cuts = {"best_threshold": _best_cut(on_select, opened.network), "threshold_only": plainest.point.cut}
     figures = {name: _all_figures(opened, cuts, written, measured) for name, measured in on.items()}
-    after, on_all, chosen = figures["verdict"]["after"], figures["verdict"], figures["selection"]["after"]
+    (on_all, disagreements), (on_chosen, _) = figures["verdict"], figures["selection"]
+    after, chosen = on_all["after"], on_chosen["after"]
     # A bound that the verdict rows meet by chance is not met: the candidate must have met it where it was chosen.
     held = repair.point.feasible and holds(chosen, objective)
     verdict = decide(after.bias if held else None, eps)
@@ -60,10 +57,10 @@ def run_repair(request: Request, method: Method, progress: Progress = silent) ->
         verb=request.verb,
         verdict=verdict,
         exit_code=exit_code(verdict),
-        statement=repair_statement(verdict, on_all["after"], chosen, repair, objective, parts.description),
+        statement=repair_statement(verdict, after, chosen, repair, objective, parts.description),
         margin=request.margin,
         min_performance=request.min_performance,
-        decision_disagreements=written.disagreements(on_verdict),
+        decision_disagreements=disagreements,
         optimistic=parts.optimistic,
         uses_attribute=opened.attribute_is_input or repair.uses_attribute,
         rows=parts.rows,
@@ -72,7 +69,7 @@ def run_repair(request: Request, method: Method, progress: Progress = silent) ->
         best_threshold=on_all["best_threshold"],
         threshold_only=on_all["threshold_only"],
         after=after,
-        selection=SelectionFigures(**figures["selection"]),
+        selection=SelectionFigures(**on_chosen),
         change=_change(method, repair, opened, written.folded, on_all),
         trajectory=[TrajectoryStep(**_step(item)) for item in repair.trajectory],
         notes=[
@@ -121,16 +118,18 @@ def _best_cut(measured: Measured, network: Network) -> float:
 
 def _all_figures(
     opened: Opened, cuts: Mapping[str, float], written: Repaired, measured: Measured
-) -> dict[str, Figures]:
-    """Return before, best_threshold, threshold_only and after on one set of rows."""
+) -> tuple[dict[str, Figures], int | None]:
+    """Return before, best_threshold, threshold_only and after, and the rows where the file's two rules disagree."""
     network = opened.network
-    logits = network.logits(measured.sample)
-    probabilities = network.head.probabilities(network.outputs(measured.sample)).double().numpy()
+    logits, output = network.logits(measured.sample), network.outputs(measured.sample)
+    probabilities = network.head.probabilities(output).double().numpy()
     unchanged = {
         name: measured.figures(logits > cut, probability(cut), scores=logits, probabilities=probabilities)
         for name, cut in cuts.items()
     }
-    return {"before": deployed(opened, measured)[0], **unchanged, "after": written.figures(measured)}
+    before, _ = deployed(opened, measured, output)
+    after, disagreements = written.counted(measured)
+    return {"before": before, **unchanged, "after": after}, disagreements
 
 
 def _record(
@@ -146,7 +145,7 @@ def _record(
         "eps": request.eps,
         "margin": request.margin,
         "verdict": verdict,
-        "figures": {name: json.loads(figures[name].model_dump_json()) for name in _RECORDED},
+        "figures": {name: item.model_dump(mode="json") for name, item in figures.items()},
         "model_sha256": opened.network.archive.sha256,
         "data_sha256": {role: table.sha256 for role, table in opened.tables.items()},
         "trusted": opened.network.archive.trusted,
@@ -180,7 +179,7 @@ def _summary(method: Method, repair: Repair, network: Network) -> str:
     return method.summary(repair, network)
 
 
-def _step(step: Any) -> dict[str, Any]:
+def _step(step: Step) -> dict[str, Any]:
     return {
         "step": step.step,
         "bias": step.bias,

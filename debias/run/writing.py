@@ -26,8 +26,7 @@ class Repaired:
     """The repaired file: serialised, read back, and only then counted."""
 
     def __init__(self, opened: Opened, repair: Repair, request: Request) -> None:
-        self.network, self.repair, self.request = opened.network, repair, request
-        self.opened = opened
+        self.network, self.opened, self.request = opened.network, opened, request
         self.folded = not request.keep_scores
         self.state = dict(repair.state)
         head = self.network.head
@@ -38,13 +37,9 @@ class Repaired:
             self.threshold = probability(repair.point.cut)
         self.reread = replace(opened, network=self._read_back(), threshold=self.threshold, decision=self._decision())
 
-    def figures(self, measured: Measured) -> Figures:
-        """Return the figures of the file's own decisions."""
-        return deployed(self.reread, measured)[0]
-
-    def disagreements(self, measured: Measured) -> int | None:
-        """Return the rows on which argmax and score disagree."""
-        return deployed(self.reread, measured)[1]
+    def counted(self, measured: Measured) -> tuple[Figures, int | None]:
+        """Return the figures of the file's own decisions, and the rows on which argmax and score disagree."""
+        return deployed(self.reread, measured)
 
     def save(self, out: Path, record: Mapping[str, Any], force: bool) -> Archive:
         """Write the file with its record, and check that what was written decides as what was counted."""
@@ -66,7 +61,7 @@ class Repaired:
 
     def _bytes(self, record: Mapping[str, Any]) -> bytes:
         text = write_document(self.contract(), record)
-        return self.network.serialised(self.state, {**self.network.archive.extra, "debias.json": text})
+        return self.network.serialised(self.state, {"debias.json": text})
 
     def _read_back(self) -> Network:
         """Return the network of the file's content as it stands before the record of its figures is in it."""
