@@ -28,27 +28,16 @@ from debias.report.model import ModelInfo, TableInfo
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """What every measuring verb is asked; the fields have the names of the flags."""
+class Request(Columns):
+    """What every measuring verb is asked, the columns among it; the fields have the names of the flags."""
 
     verb: str
     model: str | Path
     data: Any
-    attr: str
     eps: float | None = None
-    label: str | None = None
-    positive: str | None = None
-    favorable: Literal["positive", "negative"] | None = None
-    privileged: str | None = None
     metric: str = "statistical-parity"
     threshold: float | None = None
     decision: Literal["score", "argmax"] | None = None
-    features: Sequence[str] | None = None
-    ignore: Sequence[str] = ()
-    weight: str | None = None
-    split_by: str | None = None
-    missing_attr: Literal["error", "drop", "group"] = "error"
-    bins: str | Sequence[float] | None = None
     output_kind: Literal["probability", "logit", "softmax", "logits2"] | None = None
     contract: str | Path | Contract | None = None
     device: str = "cpu"
@@ -101,7 +90,7 @@ class Request:
 
     @property
     def columns(self) -> Columns:
-        """What is said about the table's columns."""
+        """What is said about the table's columns, alone."""
         return Columns(**{item.name: getattr(self, item.name) for item in fields(Columns)})
 
     def command(self, settings: Sequence[str] = ()) -> str | None:
