@@ -31,15 +31,18 @@ class Counts:
         The last group holds the rows whose attribute is missing.
     weights : ndarray of float64, shape [K + 1, 2, 2]
         Sums of row weights in the same cells; equal to `rows` without weights.
+    squares : ndarray of float64, shape [K + 1, 2, 2]
+        Sums of squared row weights, for effective sizes; equal to `rows` without weights.
     """
 
     rows: IntArray
     weights: FloatArray
+    squares: FloatArray
 
     def __add__(self, other: Counts) -> Counts:
         if self.rows.shape != other.rows.shape:
             raise ValueError(f"counts of {self.n_groups} and of {other.n_groups} groups do not add up")
-        return Counts(self.rows + other.rows, self.weights + other.weights)
+        return Counts(self.rows + other.rows, self.weights + other.weights, self.squares + other.squares)
 
     @property
     def n_groups(self) -> int:
@@ -99,9 +102,10 @@ class Counts:
     @property
     def total(self) -> Counts:
         """All rows, those without the attribute too, as the counts of one group."""
-        rows, weights = np.zeros((2, 2, 2), np.int64), np.zeros((2, 2, 2))
+        rows, weights, squares = np.zeros((2, 2, 2), np.int64), np.zeros((2, 2, 2)), np.zeros((2, 2, 2))
         rows[0], weights[0] = self.rows.sum(axis=0), self.weights.sum(axis=0)
-        return Counts(rows, weights)
+        squares[0] = self.squares.sum(axis=0)
+        return Counts(rows, weights, squares)
 
     @property
     def missing_n(self) -> int:
@@ -145,5 +149,7 @@ def count(
     shape = (n_groups + 1, 2, 2)
     size = 4 * (n_groups + 1)
     rows = np.bincount(cell, minlength=size).reshape(shape).astype(np.int64)
-    weights = rows if weight is None else np.bincount(cell, weights=weight, minlength=size).reshape(shape)
-    return Counts(rows, weights.astype(np.float64))
+    if weight is None:
+        return Counts(rows, rows.astype(np.float64), rows.astype(np.float64))
+    weights, squares = (np.bincount(cell, weights=each, minlength=size).reshape(shape) for each in (weight, weight**2))
+    return Counts(rows, weights.astype(np.float64), squares.astype(np.float64))

@@ -91,3 +91,14 @@ def test_batches_add_up_to_the_whole_and_match_scikit_learn(rows, split):
             continue
         expected = confusion_matrix(y[member], decisions[member], labels=[0, 1], sample_weight=weight[member])
         assert np.array_equal(whole.weights[group], expected)
+
+
+def test_squares_of_weights_give_effective_sizes():
+    decisions, y, codes = worked_example()
+    weight = np.array([0.5, 2, 1, 3, 1, 1, 4])
+    counts = count(decisions, y, codes, 2, weight)
+    assert counts.squares[:-1].sum(axis=(1, 2)).tolist() == [0.25 + 4 + 1, 9 + 1 + 1]
+    assert counts.total.squares.sum() == (weight**2).sum()
+    assert (counts + counts).squares.sum() == 2 * (weight**2).sum()
+    unweighted = count(decisions, y, codes, 2)
+    np.testing.assert_array_equal(unweighted.squares, unweighted.rows)
