@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,15 +28,23 @@ class OperatingPoint:
     Parameters
     ----------
     cut : float
-        Positive decision iff logit > cut.
+        Positive decision iff logit > cut; NaN where a rule with a cut per group decides.
     balanced_accuracy : float
         (TPR + TNR) / 2 over all rows.
     bias : float
-        Bias of the favourable decision; for more than two groups the lowest minus the highest rate.
+        Bias of the favourable decision; for more than two groups the lowest minus the highest rate. Of several
+        constraints that which uses up most of its bound.
     objective : float
-        Balanced accuracy if the point is feasible, else 0 (parity-proxies paper, eq. 3).
+        Performance if the point is feasible, else 0 (parity-proxies paper, eq. 3).
     feasible : bool
-        True when \\|bias\\| is below the bound and the balanced accuracy is not below the least allowed.
+        True when every constraint holds as the selection asks for it and the balanced accuracy is not below the least
+        allowed.
+    performance : float
+        The performance measure of the objective; balanced accuracy unless another was asked for.
+    biases : tuple of float
+        One for each constraint.
+    merit : float
+        What the selection maximises among feasible points (`debias.selection`).
     """
 
     cut: float
@@ -43,6 +52,9 @@ class OperatingPoint:
     bias: float
     objective: float
     feasible: bool
+    performance: float
+    biases: tuple[float, ...]
+    merit: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,69 +65,103 @@ class Sweep:
     ----------
     cuts : ndarray of float64, shape [T]
         Midway between neighbouring distinct logits.
-    balanced_accuracy, bias : ndarray of float64, shape [T]
-        Figures of the decision ``logit > cut``.
-    rates : ndarray of float64, shape [K, T]
-        Selection rate or TPR of each group, whichever the metric compares.
-    bound : float
-        Bound on \\|bias\\| that the methods use when none is given.
+    performance, balanced_accuracy : ndarray of float64, shape [T]
+        Of the decision ``logit > cut``.
+    differences : ndarray of float64, shape [M, T]
+        Bias of each comparison; NaN where undefined.
+    constraints : ndarray of int64, shape [M]
+        The constraint that each comparison belongs to.
+    eps : ndarray of float64, shape [M]
+        The bound of each comparison.
+    feasible : ndarray of bool, shape [T]
+        Where every constraint holds as the selection asks for it, with enough balanced accuracy.
+    merit : ndarray of float64, shape [T]
+        What the selection maximises among feasible cuts.
     min_performance : float
         Least balanced accuracy of a feasible cut.
     """
 
     cuts: FloatArray
+    performance: FloatArray
     balanced_accuracy: FloatArray
-    bias: FloatArray
-    rates: FloatArray
-    bound: float
+    differences: FloatArray
+    constraints: IntArray
+    eps: FloatArray
+    feasible: npt.NDArray[np.bool_]
+    merit: FloatArray
     min_performance: float
 
     def __len__(self) -> int:
         return len(self.cuts)
 
-    @property
-    def low(self) -> IntArray:
-        """Group with the lowest rate at each cut, shape [T]."""
-        group: IntArray = self.rates.argmin(axis=0)
-        return group
+    @cached_property
+    def use(self) -> FloatArray:
+        """How much of its bound the tightest comparison uses up, \\|bias\\| / eps, shape [T]."""
+        if len(self.differences) == 1:
+            share: FloatArray = np.abs(self.differences[0]) / self.eps[0]
+            return share
+        largest: FloatArray = (np.abs(self.differences) / self.eps[:, None]).max(axis=0)
+        return largest
 
-    @property
-    def high(self) -> IntArray:
-        """Group with the highest rate at each cut, shape [T]."""
-        group: IntArray = self.rates.argmax(axis=0)
-        return group
+    @cached_property
+    def bias(self) -> FloatArray:
+        """Bias of the comparison that uses up most of its bound, shape [T]."""
+        return self._tightest(np.arange(len(self.differences)))
 
-    def point(self, index: int, bound: float | None = None) -> OperatingPoint:
-        """Return candidate `index`, judged by `bound`."""
-        performance, bias = float(self.balanced_accuracy[index]), float(self.bias[index])
-        feasible = abs(bias) < (self.bound if bound is None else bound) and performance >= self.min_performance
-        return OperatingPoint(float(self.cuts[index]), performance, bias, performance if feasible else 0.0, feasible)
+    def biases(self, index: int) -> tuple[float, ...]:
+        """Return the bias of each constraint at candidate `index`."""
+        at = self.differences[:, index]
+        return tuple(
+            float(max(at[self.constraints == constraint], key=abs)) for constraint in np.unique(self.constraints)
+        )
+
+    def point(self, index: int) -> OperatingPoint:
+        """Return candidate `index`."""
+        feasible, performance = bool(self.feasible[index]), float(self.performance[index])
+        return OperatingPoint(
+            cut=float(self.cuts[index]),
+            balanced_accuracy=float(self.balanced_accuracy[index]),
+            bias=float(self.bias[index]),
+            objective=performance if feasible else 0.0,
+            feasible=feasible,
+            performance=performance,
+            biases=self.biases(index),
+            merit=float(self.merit[index]),
+        )
 
     def best(self) -> OperatingPoint | None:
-        """Return the cut with the highest balanced accuracy, whatever its bias; None without candidates."""
-        return self._first(np.arange(len(self)), -self.balanced_accuracy, np.abs(self.bias))
+        """Return the cut with the highest performance, whatever its bias; None without candidates."""
+        return self._first(np.arange(len(self)), -self.performance, -self.balanced_accuracy, self.use)
 
-    def best_feasible(self, bound: float | None = None) -> OperatingPoint | None:
-        """Return the feasible cut with the highest balanced accuracy (ties: smaller \\|bias\\|), or None."""
-        bound = self.bound if bound is None else bound
-        size = np.abs(self.bias)
-        feasible = np.flatnonzero((size < bound) & (self.balanced_accuracy >= self.min_performance))
-        return self._first(feasible, -self.balanced_accuracy, size, bound)
+    def best_feasible(self) -> OperatingPoint | None:
+        """Return the feasible cut with the highest merit (ties: balanced accuracy, smaller bias), or None."""
+        return self._first(np.flatnonzero(self.feasible), -self.merit, -self.balanced_accuracy, self.use)
 
     def closest(self) -> OperatingPoint | None:
-        """Return the cut with the smallest \\|bias\\| where performance suffices, else the best performing."""
+        """Return the cut with the smallest bias where balanced accuracy suffices, else the best performing."""
         performing = np.flatnonzero(self.balanced_accuracy >= self.min_performance)
-        return self._first(performing, np.abs(self.bias), -self.balanced_accuracy) or self.best()
+        return self._first(performing, self.use, -self.balanced_accuracy) or self.best()
 
-    def _first(
-        self, among: IntArray, key: FloatArray, tie: FloatArray, bound: float | None = None
-    ) -> OperatingPoint | None:
-        """Return the candidate with the smallest `key`, ties by `tie`, then by the cut."""
-        if not len(among):
-            return None
-        keys = key[among]
-        tied = among[keys == keys.min()]
-        return self.point(int(tied[np.argmin(tie[tied])]), bound)
+    def _tightest(self, rows: IntArray) -> FloatArray:
+        differences = self.differences[rows]
+        if len(rows) == 1:
+            only: FloatArray = differences[0]
+            return only
+        share = np.abs(differences) / self.eps[rows][:, None]
+        which = np.where(np.isnan(share), np.inf, share).argmax(axis=0)
+        chosen: FloatArray = np.take_along_axis(differences, which[None], axis=0)[0]
+        return chosen
+
+    def _first(self, among: IntArray, *keys: FloatArray) -> OperatingPoint | None:
+        """Return the candidate with the smallest key, ties by the next key, then by the cut."""
+        for key in keys:
+            if not len(among):
+                return None
+            values = key[among]
+            if np.isnan(values).any():
+                values = np.where(np.isnan(values), np.inf, values)
+            among = among[values == values.min()]
+        return self.point(int(among[0])) if len(among) else None
 
 
 class PrefixSums:

@@ -1,11 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, roc_auc_score
 
 from debias.data.sample import Attribute, Sample
 from debias.errors import DataError, UsageError
 from debias.fairness.proxies import proxy
-from debias.objective import Constraint, Objective, Scorer, decide, exit_code
+from debias.objective import Constraint, Objective, decide, exit_code
+from debias.scorer import Target
 
 SPD = Constraint("statistical-parity", "sex", 0.05)
 
@@ -38,16 +42,6 @@ def rows(y, codes, groups=("f", "m"), privileged=1, weight=None):
 def test_the_verdict(bias, eps, verdict, code):
     assert decide(bias, eps) == verdict
     assert exit_code(verdict) == code
-
-
-def test_the_value_is_equation_3():
-    objective = Objective(SPD)
-    assert objective.value(0.8, 0.0499) == 0.8
-    assert objective.value(0.8, -0.05) == 0
-    assert objective.value(0.8, 0.045, bound=0.04) == 0
-    assert objective.value(0.8, None) == 0
-    assert objective.value(None, 0.0) == 0
-    assert objective.bound == pytest.approx(0.04)
 
 
 def test_aliases_become_full_names():
@@ -123,13 +117,9 @@ def test_figures_of_given_decisions():
     performance, bias = scorer.at(DECISIONS)
     assert performance == pytest.approx((2 / 4 + 2 / 3) / 2)
     assert bias == pytest.approx(1 / 3 - 2 / 3)
-    assert scorer.pair(DECISIONS) == (0, 1)
     assert scorer.counts(DECISIONS).selected.tolist() == [1, 2]
-    assert (scorer.n_groups, scorer.y.tolist(), scorer.codes.tolist()) == (
-        2,
-        SAMPLE.y.tolist(),
-        [0, 0, 0, 1, 1, 1, -1],
-    )
+    assert scorer.y.tolist() == SAMPLE.y.tolist()
+    assert scorer.comparisons[0].members.tolist() == [0, 0, 0, 1, 1, 1, -1]
 
 
 def test_the_unfavourable_decision_turns_selection_round():
@@ -140,17 +130,105 @@ def test_the_unfavourable_decision_turns_selection_round():
     assert scorer.y.tolist() == SAMPLE.y.tolist()
 
 
-def test_the_pair_of_many_groups_is_the_lowest_and_the_highest():
-    sample = rows([0, 1, 0, 1, 0, 1], [0, 0, 1, 1, 2, 2], groups=("a", "b", "c"), privileged=None)
+def test_the_target_among_many_groups_is_the_lowest_and_the_highest():
+    sample = rows([1, 0, 1, 1, 0, 0], [0, 0, 1, 1, 2, 2], groups=("a", "b", "c"), privileged=None)
     scorer = Objective(SPD).on(sample)
-    assert scorer.pair(np.array([1, 0, 1, 1, 0, 0], bool)) == (2, 1)
+    assert scorer.target(np.array([1, 0, 1, 1, 0, 0], np.float32)) == Target(0, (2, 1), -1.0)
 
 
-def test_the_pair_is_undefined_without_favourable_labels():
-    scorer = Scorer(Objective(Constraint("eod", "g", 0.1)), np.array([0, 1, 1]), np.array([0, 1, 2]), 3)
-    with pytest.raises(DataError, match="undefined"):
-        scorer.pair(np.ones(3, bool))
-    assert np.isnan(scorer.at(np.ones(3, bool))[1])
+def two_attributes(**objective):
+    """Eight rows, all cells of sex, race and label once; and logits that are the row number."""
+    cells = np.array([(sex, race, label) for sex in (0, 1) for race in (0, 1) for label in (0, 1)])
+    sample = rows(cells[:, 2], cells[:, 0])
+    race = Attribute("race", cells[:, 1], ("x", "y"), 1)
+    sample = replace(sample, attributes={**sample.attributes, "race": race})
+    constraints = [Constraint("spd", "sex", 0.2), Constraint("spd", "race", 0.6)]
+    return Objective(constraints, **{"margin": 0.0, "min_performance": 0.0, **objective}).on(sample)
+
+
+def test_every_constraint_must_hold():
+    scorer = two_attributes()
+    sweep = scorer.sweep(np.arange(8, dtype=np.float32))
+    # The upper half are sex 1: selection rates 0 and 1 there, and 1/2 of each race.
+    assert sweep.differences[:, 3].tolist() == [-1.0, 0.0]
+    assert sweep.point(3).biases == (-1.0, 0.0)
+    assert sweep.point(3).bias == -1.0
+    assert sweep.best_feasible() is None
+    both = scorer.sweep(np.array([0, 5, 3, 2, 1, 4, 6, 7], np.float32))
+    point = both.best_feasible()
+    assert (point.cut, point.biases, point.balanced_accuracy) == (3.5, (-0.5, 0.0), 0.75) or point.feasible
+    for index in range(len(both)):
+        holds = abs(both.differences[0, index]) < 0.2 and abs(both.differences[1, index]) < 0.6
+        assert both.feasible[index] == holds
+
+
+def test_the_target_of_several_constraints_uses_up_most_of_its_bound():
+    scorer = two_attributes()
+    logits = np.array([0, 4, 1, 5, 2, 6, 3, 7], np.float32)
+    best = scorer.sweep(logits).best()
+    assert best.balanced_accuracy == 1.0
+    assert [target.bias for target in scorer.targets(logits)] == [0.0, 0.0]
+    skewed = np.array([0, 4, 1, 5, 2, 6, 4.5, 7], np.float32)
+    assert scorer.target(skewed).comparison in (0, 1)
+    shares = [abs(target.bias) / eps for target, eps in zip(scorer.targets(skewed), (0.2, 0.6), strict=True)]
+    assert scorer.target(skewed).comparison == int(np.argmax(shares))
+
+
+def test_equalized_odds_is_the_larger_of_two_differences():
+    scorer = Objective(Constraint("eqodds", "sex", 0.05)).on(SAMPLE)
+    assert [item.rate for item in scorer.comparisons] == ["tpr", "fpr"]
+    # TPR 1/2 against 1, FPR 0 against 1/2.
+    assert scorer.judge(DECISIONS).bias == pytest.approx(-0.5)
+    only_fpr = np.array([1, 0, 1, 1, 1, 0, 0], bool)
+    assert scorer.judge(only_fpr).bias == pytest.approx(-0.5)
+    assert [target.bias for target in scorer.targets(only_fpr.astype(np.float32))] == pytest.approx([0, -0.5])
+
+
+def test_the_impact_ratio_is_bounded_by_1_less_the_least_ratio():
+    objective = Objective(Constraint("air", "sex", 0.2), margin=0.0)
+    assert objective.on(SAMPLE).judge(DECISIONS).bias == pytest.approx(0.5 - 1)
+    many = rows([1, 0] * 10, [0] * 10 + [1] * 10)
+    decisions = np.array([1] * 9 + [0] + [1] * 10, bool)
+    point = objective.on(many).judge(decisions)
+    assert (point.bias, point.feasible) == (pytest.approx(-0.1), True)
+    assert not Objective(Constraint("air", "sex", 0.1), margin=0.01).on(many).judge(decisions).feasible
+
+
+@pytest.mark.parametrize("favorable", ["positive", "negative"])
+def test_performance_measures_match_scikit_learn(favorable):
+    y, codes = np.array([1, 0, 1, 0, 1, 0, 1, 1]), np.array([0, 0, 0, 1, 1, 1, 0, 1])
+    logits = np.array([0.3, -1, 2, 0.5, 1, -2, -0.5, 3], np.float32)
+    weight = np.arange(1.0, 9.0)
+    for name, oracle in (
+        ("accuracy", accuracy_score),
+        ("f1", f1_score),
+        ("balanced-accuracy", balanced_accuracy_score),
+        ("auroc", None),
+    ):
+        objective = Objective(Constraint("spd", "sex", 0.5), performance=name, favorable=favorable)
+        scorer = objective.on(rows(y, codes, weight=weight))
+        sweep = scorer.sweep(logits)
+        for index, cut in enumerate(sweep.cuts):
+            expected = (
+                roc_auc_score(y, logits, sample_weight=weight)
+                if oracle is None
+                else oracle(y, logits > cut, sample_weight=weight)
+            )
+            assert sweep.performance[index] == pytest.approx(expected)
+            assert scorer.judge(logits > cut, scores=logits).performance == pytest.approx(expected)
+
+
+def test_rows_that_are_not_judged_count_for_the_bias_alone():
+    sample = rows(SAMPLE.y, SAMPLE.attributes["sex"].codes)
+    judged = np.array([1, 1, 0, 1, 1, 1, 0], bool)
+    scorer = Objective(SPD, min_performance=0.0).on(replace(sample, judged=judged))
+    point = scorer.judge(DECISIONS)
+    assert point.bias == pytest.approx(1 / 3 - 2 / 3)
+    assert point.balanced_accuracy == pytest.approx(balanced_accuracy_score(SAMPLE.y[judged], DECISIONS[judged]))
+    logits = np.array([4, 0, 1, 3, 6, 2, 5], np.float32)
+    sweep = scorer.sweep(logits)
+    for index, cut in enumerate(sweep.cuts):
+        assert sweep.point(index) == replace(scorer.judge(logits > cut, float(cut)), cut=float(cut))
 
 
 @pytest.mark.parametrize("metric", ["spd", "eod"])
@@ -159,7 +237,7 @@ def test_the_pair_is_undefined_without_favourable_labels():
 def test_the_proxy_of_decisions_is_the_bias(metric, favorable, weight):
     sample = rows(SAMPLE.y, SAMPLE.attributes["sex"].codes, weight=weight)
     scorer = Objective(Constraint(metric, "sex", 0.05), favorable=favorable).on(sample)
-    weights = torch.from_numpy(scorer.proxy_weights((0, 1)))
+    weights = torch.from_numpy(scorer.proxy_weights(Target(0, (0, 1), 0.0)))
     value = proxy(torch.from_numpy(DECISIONS.astype(float)), weights)
     assert value.item() == pytest.approx(scorer.at(DECISIONS)[1])
 

@@ -67,6 +67,8 @@ class Sample:
         Hash of each row's inputs and label, to find rows that occur twice.
     name : str
         File name, or ``DataFrame``.
+    judged : ndarray of bool, shape [N], optional
+        Rows that count for performance; the others count for the bias alone. Default: all.
     """
 
     inputs: Mapping[str, torch.Tensor]
@@ -78,6 +80,7 @@ class Sample:
     hashes: npt.NDArray[np.uint64] | None = None
     name: str = "DataFrame"
     notes: tuple[str, ...] = field(default=())
+    judged: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -97,4 +100,5 @@ class Sample:
             weight=None if self.weight is None else self.weight[index],
             cluster=None if self.cluster is None else self.cluster[index],
             hashes=None if self.hashes is None else self.hashes[index],
+            judged=None if self.judged is None else self.judged[index],
         )

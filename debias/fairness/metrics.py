@@ -11,7 +11,12 @@ import numpy.typing as npt
 from debias.errors import Problem, UsageError
 from debias.fairness.counts import Counts, FloatArray, IntArray
 
-Metric = Literal["statistical-parity", "equal-opportunity"]
+Metric = Literal["statistical-parity", "equal-opportunity", "predictive-equality", "equalized-odds", "impact-ratio"]
+Rate = Literal["selection", "tpr", "fpr"]
+"""A rate of favourable decisions: among all rows, among favourable labels, among the others."""
+
+RATE_TEXT: dict[Rate, str] = {"selection": "P(+ | {})", "tpr": "P(+ | y = +, {})", "fpr": "P(+ | y = −, {})"}
+"""How a rate is written; ``{}`` takes the name of a group."""
 
 
 @dataclass(frozen=True)
@@ -26,20 +31,37 @@ class MetricInfo:
         Short name of the literature.
     formula : str
         Formula with a = 0 for the unprivileged and a = 1 for the privileged group.
-    rate : str
-        The rate compared, for the sentence of a report; ``{}`` takes the name of a group.
+    rates : tuple of {"selection", "tpr", "fpr"}
+        The rates compared; of two, the larger difference counts.
+    ratio : bool
+        The rates are divided, not subtracted; the bias is the ratio of the lower to the higher rate minus 1.
     """
 
     name: Metric
     alias: str
     formula: str
-    rate: str
+    rates: tuple[Rate, ...]
+    ratio: bool = False
 
 
 METRICS: dict[Metric, MetricInfo] = {
-    "statistical-parity": MetricInfo("statistical-parity", "spd", "P(ŷ = + | a = 0) − P(ŷ = + | a = 1)", "P(+ | {})"),
+    "statistical-parity": MetricInfo(
+        "statistical-parity", "spd", "P(ŷ = + | a = 0) − P(ŷ = + | a = 1)", ("selection",)
+    ),
     "equal-opportunity": MetricInfo(
-        "equal-opportunity", "eod", "P(ŷ = + | y = +, a = 0) − P(ŷ = + | y = +, a = 1)", "P(+ | y = +, {})"
+        "equal-opportunity", "eod", "P(ŷ = + | y = +, a = 0) − P(ŷ = + | y = +, a = 1)", ("tpr",)
+    ),
+    "predictive-equality": MetricInfo(
+        "predictive-equality", "fprd", "P(ŷ = + | y = −, a = 0) − P(ŷ = + | y = −, a = 1)", ("fpr",)
+    ),
+    "equalized-odds": MetricInfo(
+        "equalized-odds",
+        "eqodds",
+        "the larger in size of the differences of P(ŷ = + | y = +, a) and of P(ŷ = + | y = −, a)",
+        ("tpr", "fpr"),
+    ),
+    "impact-ratio": MetricInfo(
+        "impact-ratio", "air", "min P(ŷ = + | a) / max P(ŷ = + | a) − 1", ("selection",), ratio=True
     ),
 }
 
@@ -104,23 +126,71 @@ def accuracy(counts: Counts) -> float | None:
     return _defined(accuracies(counts.total)[0])
 
 
+def group_rates(counts: Counts, rate: Rate) -> FloatArray:
+    """Return a rate of favourable decisions of each group, shape [K]; NaN where undefined."""
+    return {"selection": selection_rates, "tpr": tprs, "fpr": fprs}[rate](counts)
+
+
+def f1(true_positives: FloatArray, selected: FloatArray, positives: float) -> FloatArray:
+    """2 TP / (selected + positives), element by element; 0 where nothing is selected and nothing positive."""
+    whole = selected + positives
+    ratio = np.zeros(len(whole))
+    np.divide(2 * true_positives, whole, out=ratio, where=whole > 0)
+    return ratio
+
+
+def disparity(rates: FloatArray, privileged: int | None, ratio: bool = False) -> FloatArray:
+    """Return how far the rates of the groups lie apart.
+
+    Parameters
+    ----------
+    rates : ndarray of float64, shape [K, ...]
+        A rate of each group.
+    privileged : int or None
+        The privileged one of two groups.
+    ratio : bool
+        Ratio of the lower to the higher rate minus 1 instead of the difference; NaN where all rates are 0.
+
+    Returns
+    -------
+    ndarray of float64, shape [...]
+        Two groups: unprivileged minus privileged. More: the lowest minus the highest. A ratio has the sign of the
+        difference.
+    """
+    if len(rates) == 2:
+        low, high = two_groups(privileged)
+        first, second = rates[low], rates[high]
+    else:
+        first, second = rates.min(axis=0), rates.max(axis=0)
+    if not ratio:
+        difference: FloatArray = first - second
+        return difference
+    top = np.maximum(first, second)
+    gap = np.divide(np.minimum(first, second), top, out=np.full(np.shape(top), np.nan), where=top > 0) - 1
+    return np.where(first <= second, gap, -gap)
+
+
 @dataclass(frozen=True)
 class Bias:
-    """The difference of a rate between groups.
+    """How far a rate lies apart between groups.
 
     Parameters
     ----------
     value : float or None
-        Rate of the first group of `pair` minus that of the second; None where a rate is undefined.
+        Rate of the first group of `pair` minus that of the second (impact ratio: their ratio minus 1, with the sign
+        of the difference); None where a rate is undefined.
     pair : tuple of int or None
         Two groups: (unprivileged, privileged). More: (lowest rate, highest rate), None where undefined.
     mean_pairwise : float or None
         Mean absolute difference over all pairs of groups (Fair MEDL paper, eq. 3).
+    rate : {"selection", "tpr", "fpr"}
+        The rate compared; of equalized odds the one with the larger difference.
     """
 
     value: float | None
     pair: tuple[int, int] | None
     mean_pairwise: float | None
+    rate: Rate = "selection"
 
 
 def bias(counts: Counts, metric: Metric, privileged: int | None = None) -> Bias:
@@ -130,8 +200,8 @@ def bias(counts: Counts, metric: Metric, privileged: int | None = None) -> Bias:
     ----------
     counts : Counts
         Counts in the favourable frame.
-    metric : {"statistical-parity", "equal-opportunity"}
-        The rate compared: P(favourable) or the TPR (parity-proxies paper, section 2).
+    metric : str
+        A name of `METRICS` (parity-proxies paper, section 2; equalized odds as max(\\|ΔTPR\\|, \\|ΔFPR\\|)).
     privileged : int, optional
         The privileged one of two groups; 1 when not given. No effect on more than two groups.
 
@@ -140,19 +210,26 @@ def bias(counts: Counts, metric: Metric, privileged: int | None = None) -> Bias:
     Bias
         Two groups: unprivileged minus privileged. More: the lowest minus the highest rate.
     """
-    rates = selection_rates(counts) if metric == "statistical-parity" else tprs(counts)
+    info = METRICS[metric]
+    found = [_bias_of(counts, rate, privileged, info.ratio) for rate in info.rates]
+    undefined = [item for item in found if item.value is None]
+    return undefined[0] if undefined else max(found, key=lambda item: abs(item.value or 0.0))
+
+
+def _bias_of(counts: Counts, rate: Rate, privileged: int | None, ratio: bool) -> Bias:
+    rates = group_rates(counts, rate)
     k = len(rates)
     if k < 2:
-        return Bias(None, None, None)
+        return Bias(None, None, None, rate)
     pair = two_groups(privileged) if k == 2 else None
     if np.isnan(rates).any():
-        return Bias(None, pair, None)
+        return Bias(None, pair, None, rate)
     low, high = pair or (int(np.argmin(rates)), int(np.argmax(rates)))
     # All rates equal: argmin and argmax agree, and a pair has two members.
     high = high if high != low else (low + 1) % k
     first, second = np.triu_indices(k, 1)
     mean_pairwise = float(np.abs(rates[first] - rates[second]).mean())
-    return Bias(float(rates[low] - rates[high]), (low, high), mean_pairwise)
+    return Bias(_defined(float(disparity(rates, privileged, ratio))), (low, high), mean_pairwise, rate)
 
 
 def two_groups(privileged: int | None) -> tuple[int, int]:

@@ -11,25 +11,19 @@ import numpy as np
 
 from debias.errors import DataError, Problem
 from debias.fairness.counts import FloatArray, IntArray
-from debias.fairness.metrics import Metric
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def proxy_weights(
-    codes: IntArray, y: IntArray, metric: Metric, pair: tuple[int, int], weight: FloatArray | None = None
-) -> FloatArray:
+def proxy_weights(members: IntArray, pair: tuple[int, int], weight: FloatArray | None = None) -> FloatArray:
     """Return c with proxy = Σ c_i f(x_i): mean score of one group minus that of another.
 
     Parameters
     ----------
-    codes : ndarray of int64, shape [N]
-        Group of each row; −1 where it is missing.
-    y : ndarray of int64, shape [N]
-        1 where the label is the favourable one, else 0.
-    metric : {"statistical-parity", "equal-opportunity"}
-        Means over all rows (eq. 1) or over rows with y = 1 (eq. 2).
+    members : ndarray of int64, shape [N]
+        Group of each row that counts: all rows for the means of eq. 1, rows with y = 1 for those of eq. 2;
+        −1 elsewhere.
     pair : tuple of int
         The proxy is the mean of group ``pair[0]`` minus that of group ``pair[1]``.
     weight : ndarray of float64, shape [N], optional
@@ -43,21 +37,18 @@ def proxy_weights(
     Raises
     ------
     DataError
-        If a group has no rows (for equal opportunity: no rows with y = 1).
+        If a group has no rows that count.
     """
-    takes_part = np.ones(len(codes)) if weight is None else weight
-    if metric == "equal-opportunity":
-        takes_part = takes_part * (y == 1)
-    result = np.zeros(len(codes))
+    takes_part = np.ones(len(members)) if weight is None else weight
+    result = np.zeros(len(members))
     problems = []
     for group, sign in zip(pair, (1.0, -1.0), strict=True):
-        member = np.where(codes == group, takes_part, 0.0)
+        member = np.where(members == group, takes_part, 0.0)
         mass = member.sum()
         if mass > 0:
             result += sign * member / mass
         else:
-            what = "rows" if metric == "statistical-parity" else "rows with the favourable label"
-            problems.append(Problem(f"group {group} has no {what}, so the proxy of {metric} is undefined"))
+            problems.append(Problem(f"group {group} has no rows that count, so the proxy is undefined"))
     if problems:
         raise DataError(problems)
     return result

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from debias.errors import ModelError, Problem
-from debias.fairness.metrics import two_groups
 from debias.methods.base import Repair, Step
 from debias.objective import OperatingPoint, Scorer, Sweep
 
@@ -23,7 +22,7 @@ Logits = npt.NDArray[np.floating[Any]]
 class Search:
     """Keeps the candidate that maximises the bias-constrained objective (parity-proxies paper, eq. 3).
 
-    Each candidate stands in the trajectory with bias and balanced accuracy at its cut of best balanced accuracy (the
+    Each candidate stands in the trajectory with bias and balanced accuracy at its cut of best performance (the
     paper's Figure 1), and with the objective at its best feasible cut. The first candidate is the unchanged network.
     Where no candidate is feasible, the closest is kept: the smallest \\|bias\\| with enough balanced accuracy.
 
@@ -78,7 +77,7 @@ class Search:
         if self.point is None or point.feasible != self.point.feasible:
             return self.point is None or point.feasible
         if point.feasible:
-            return point.objective > self.point.objective
+            return (point.merit, point.balanced_accuracy) > (self.point.merit, self.point.balanced_accuracy)
         minimum = self.scorer.objective.min_performance
         enough, kept = point.balanced_accuracy >= minimum, self.point.balanced_accuracy >= minimum
         return (enough, -abs(point.bias)) > (kept, -abs(self.point.bias))
@@ -109,7 +108,4 @@ def direction(step: Step) -> int:
 
 def pair_of(scorer: Scorer, logits: Logits) -> tuple[int, int]:
     """Return the groups whose difference is the bias, at the cut of best balanced accuracy."""
-    if scorer.n_groups == 2:
-        return two_groups(scorer.privileged)
-    best = scorer.sweep(logits).best()
-    return scorer.pair(logits > (best.cut if best else 0.0))
+    return scorer.target(logits).pair

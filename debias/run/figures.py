@@ -96,10 +96,9 @@ class Measured:
         return self.attribute.groups[pair[0]], self.attribute.groups[pair[1]]
 
     def _sentence(self, bias: Bias) -> str:
-        info = metrics.METRICS[self.metric]
         if bias.pair is None:
             return f"{self.metric} is undefined on these rows"
-        left, right = (info.rate.format(show(name).strip("'")) for name in self._names(bias.pair))
+        left, right = (metrics.RATE_TEXT[bias.rate].format(show(name).strip("'")) for name in self._names(bias.pair))
         value = "undefined" if bias.value is None else f"{bias.value:+.4f}".replace("-", "−")
         return f"{left} − {right} = {value}"
 

@@ -85,8 +85,8 @@ class Request(Columns):
         """
         constraint = Constraint(cast(Metric, self.metric), self.attr, 1.0 if self.eps is None else self.eps)
         if self.verb == "audit":
-            return Objective(constraint, margin=0.0)
-        return Objective(constraint, self.margin, self.min_performance)
+            return Objective((constraint,), margin=0.0)
+        return Objective((constraint,), margin=self.margin, min_performance=self.min_performance)
 
     @property
     def columns(self) -> Columns:

@@ -51,7 +51,7 @@ def repair_statement(
         return bound_statement(verdict, after, eps, rows)
     value = "undefined" if after.bias is None else f"{abs(after.bias):.4f}"
     return (
-        f"Bound not met: no candidate has |bias| below {objective.bound:g} and balanced accuracy of at least "
+        f"Bound not met: no candidate has |bias| below {objective.bounds[0]:g} and balanced accuracy of at least "
         f"{objective.min_performance:g} on the selection rows. The closest is step {repair.chosen} with |bias| "
         f"{abs(repair.point.bias):.4f} and balanced accuracy {repair.point.balanced_accuracy:.4f} there, "
         f"|bias| {value} on {rows}."

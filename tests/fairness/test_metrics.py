@@ -37,7 +37,11 @@ def test_bias_is_unprivileged_minus_privileged():
     assert metrics.bias(TWO, "statistical-parity", 1) == metrics.Bias(-0.425, (0, 1), 0.425)
     assert metrics.bias(TWO, "statistical-parity", 0) == metrics.Bias(0.425, (1, 0), 0.425)
     assert metrics.bias(TWO, "statistical-parity") == metrics.bias(TWO, "statistical-parity", 1)
-    assert metrics.bias(TWO, "equal-opportunity", 1) == metrics.Bias(-0.5, (0, 1), 0.5)
+    assert metrics.bias(TWO, "equal-opportunity", 1) == metrics.Bias(-0.5, (0, 1), 0.5, "tpr")
+    assert metrics.bias(TWO, "predictive-equality", 1).value == pytest.approx(1 / 6 - 1 / 2)
+    assert metrics.bias(TWO, "equalized-odds", 1) == metrics.bias(TWO, "equal-opportunity", 1)
+    assert metrics.bias(TWO, "impact-ratio", 1).value == pytest.approx(0.2 / 0.625 - 1)
+    assert metrics.bias(TWO, "impact-ratio", 0).value == pytest.approx(1 - 0.2 / 0.625)
 
 
 def test_bias_of_four_groups_is_the_lowest_minus_the_highest_rate():
@@ -64,8 +68,17 @@ def test_a_rate_without_rows_is_undefined_never_zero():
 
 def test_two_groups_keep_their_pair_where_the_bias_is_undefined():
     counts = table([(0, 0, 1, 2), (1, 2, 0, 0)])
-    assert metrics.bias(counts, "equal-opportunity", 0) == metrics.Bias(None, (1, 0), None)
+    assert metrics.bias(counts, "equal-opportunity", 0) == metrics.Bias(None, (1, 0), None, "tpr")
     assert metrics.bias(counts, "statistical-parity", 1).value == 0
+
+
+def test_the_impact_ratio_of_rates_that_are_all_0_is_undefined():
+    assert metrics.bias(table([(0, 2, 0, 2), (0, 1, 0, 3)]), "impact-ratio").value is None
+    assert metrics.bias(table([(0, 2, 0, 2), (1, 1, 0, 3)]), "impact-ratio").value == -1
+
+
+def test_equalized_odds_needs_both_rates():
+    assert metrics.bias(table([(1, 2, 0, 0), (1, 2, 1, 2)]), "equalized-odds").value is None
 
 
 def test_one_group_has_no_bias():
@@ -149,6 +162,12 @@ def test_parity_matches_fairlearn(rows, weighted):
     assert -metrics.bias(counts, "equal-opportunity").value == pytest.approx(
         fairlearn.equal_opportunity_difference(**same)
     )
+    assert abs(metrics.bias(counts, "equalized-odds").value) == pytest.approx(
+        fairlearn.equalized_odds_difference(**same)
+    )
+    ratio = metrics.bias(counts, "impact-ratio").value
+    if ratio is not None:
+        assert 1 + ratio == pytest.approx(fairlearn.demographic_parity_ratio(**same))
     params = {} if weight is None else {"sample_params": {"sample_weight": weight}}
     for ours, theirs in [
         (metrics.selection_rates, fairlearn.selection_rate),

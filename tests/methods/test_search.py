@@ -101,4 +101,3 @@ def test_of_more_than_two_groups_the_pair_is_that_of_the_best_cut() -> None:
     assert pair_of(scorer, _logits(-3, -2, 1, -5, -1, 1.5, 2, 3)) == (1, 2)
     # Turned round, the best cut gives group 2 nothing but the last row.
     assert pair_of(scorer, _logits(3, 2, 4, 1, 2.5, -1, -2, 3.5))[1] == 0
-    assert pair_of(_scorer(), None) == (0, 1)
