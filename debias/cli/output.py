@@ -12,8 +12,7 @@ from debias.cli.guard import say, silence
 from debias.errors import Problem, UsageError
 
 if TYPE_CHECKING:
-    from debias.report.inspection import Inspection
-    from debias.report.model import Report
+    from debias.report.documents import Value
 
 
 def check_files(reports: Iterable[Path], inputs: Iterable[Path | None], out: Path | None, force: bool) -> None:
@@ -73,7 +72,7 @@ def _obstacles(path: Path, where: str, force: bool) -> list[Problem]:
     return []
 
 
-def write_reports(report: Report, paths: Iterable[Path], force: bool) -> None:
+def write_reports(report: Value, paths: Iterable[Path], force: bool) -> None:
     """Write each report file in the format of its ending, whole or not at all."""
     from debias.files import write_atomic
     from debias.report.writers import render
@@ -82,7 +81,7 @@ def write_reports(report: Report, paths: Iterable[Path], force: bool) -> None:
         write_atomic(path, render(report, path), force=force)
 
 
-def show(value: Report | Inspection, *, json: bool, quiet: bool) -> None:
+def show(value: Value, *, json: bool, quiet: bool) -> None:
     """Print a report: for people on stdout, or as JSON there and for people on stderr."""
     if json:
         from debias.report.as_json import to_json

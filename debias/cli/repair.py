@@ -50,14 +50,14 @@ def _register(app: typer.Typer, method: type[Method]) -> None:
     verb(app, method.name, options_of(method))(run)
 
 
-def repair(name: str, options: RepairOptions, **settings: Any) -> int:
-    """Run the verb `name` with its own `settings` and return its exit code."""
+def repair(name: str, options: RepairOptions, home: str = "debias.run", **settings: Any) -> int:
+    """Run the verb `name`, a function of the module `home`, with its own `settings` and return its exit code."""
     reports = options.report or []
     out = options.out or arguments.beside(options.model, name)
     inputs = (options.model, options.data, options.train, options.test, options.contract)
     check_files(reports, inputs, out, options.force)
     given = measured(options)
-    run = getattr(import_module("debias.run"), name)
+    run = getattr(import_module(home), name)
     with progress_bar(options.quiet) as progress:
         report = run(
             options.model,

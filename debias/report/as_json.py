@@ -1,4 +1,4 @@
-"""Reports as JSON, and the JSON Schema of both report values.
+"""Reports as JSON, and the JSON Schema of all report values.
 
 ``python -m debias.report.as_json`` writes the schema files anew after a change of the models.
 """
@@ -11,12 +11,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from debias.report.comparison import COMPARISON_VERSION, Comparison
 from debias.report.inspection import INSPECTION_VERSION, Inspection
 from debias.report.model import SCHEMA_VERSION, Report
 
 SCHEMA_FILES: dict[str, tuple[type[BaseModel], str]] = {
     "report.schema.json": (Report, f"urn:debias:report:{SCHEMA_VERSION}"),
     "inspection.schema.json": (Inspection, f"urn:debias:inspection:{INSPECTION_VERSION}"),
+    "comparison.schema.json": (Comparison, f"urn:debias:comparison:{COMPARISON_VERSION}"),
 }
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from debias.report import content
-from debias.report.model import Report
+from debias.report.documents import document_of
 from debias.report.text import visible
+
+if TYPE_CHECKING:
+    from debias.report.documents import Value
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$@#])")
 _BLOCK_START = re.compile(r"[-+=]|\d+(?=[.)])")
@@ -31,9 +35,9 @@ def block(text: str) -> str:
     return f"{text[:at]}\\{text[at:]}"
 
 
-def to_markdown(report: Report) -> str:
-    """Return a run as Markdown with the same content as in the terminal."""
-    return "\n".join(_lines(content.document(report))) + "\n"
+def to_markdown(value: Value) -> str:
+    """Return a run, an inspection or a comparison as Markdown with the same content as in the terminal."""
+    return "\n".join(_lines(document_of(value))) + "\n"
 
 
 def _lines(told: content.Document) -> Iterator[str]:

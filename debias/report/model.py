@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "2.0"
 
-Verdict = Literal["pass", "fail", "no-bound"]
+Metric = Literal["statistical-parity", "equal-opportunity", "predictive-equality", "equalized-odds", "impact-ratio"]
+Performance = Literal["balanced-accuracy", "accuracy", "f1", "auroc"]
+Verdict = Literal["pass", "fail", "inconclusive", "no-bound"]
 
 
 def _undefined(value: Any) -> Any:
@@ -49,26 +51,48 @@ class GroupFigures(_Part):
     accuracy: Rate = Field(description="Share of right decisions within the group.")
 
 
+class IntervalFigures(_Part):
+    """A confidence interval."""
+
+    low: float = Field(description="Lower limit.")
+    high: float = Field(description="Upper limit.")
+    confidence: float = Field(description="Two-sided coverage aimed at; jointly for all pairs of groups.")
+    method: str = Field(description="How it was made.")
+
+
+class Parity(_Part):
+    """The groups of one attribute: how far apart they are."""
+
+    attribute: str = Field(description="The protected attribute.")
+    bias: Number = Field(
+        description="Unprivileged minus privileged; for more than two groups the largest pairwise difference. Of the "
+        "impact ratio, the ratio minus 1 with the sign of the difference. None where a rate is undefined."
+    )
+    mean_pairwise: Number = Field(description="Mean absolute pairwise difference of the rate (Fair MEDL eq. 3).")
+    pair: tuple[str, str] | None = Field(description="The two groups whose difference is `bias`: first minus second.")
+    sentence: str = Field(description="The bias as a sentence with both groups named.")
+    interval: IntervalFigures | None = Field(default=None, description="Confidence interval of `bias`.")
+    groups: list[GroupFigures] = Field(description="Counts and rates per group.")
+
+
 class Figures(_Part):
     """What one network at one threshold does on one set of rows."""
 
-    n: int = Field(description="Rows, those without the attribute among them.")
+    n: int = Field(description="Rows, those without an attribute among them.")
+    performance: Rate = Field(description="The performance measure of the objective.")
     balanced_accuracy: Rate = Field(description="(TPR + TNR) / 2 over all rows.")
     accuracy: Rate = Field(description="Share of right decisions over all rows.")
+    f1: Rate = Field(description="F1 of the positive label over all rows.")
     bias: Number = Field(
-        description="Unprivileged minus privileged; for more than two groups the largest pairwise difference. "
-        "None where a rate is undefined."
+        description="Of the attribute that uses up most of the bound, see `parities`; None where one is undefined."
     )
-    mean_pairwise: Number = Field(description="Mean absolute pairwise difference (Fair MEDL eq. 3).")
-    pair: tuple[str, str] | None = Field(description="The two groups whose difference is `bias`: first minus second.")
-    sentence: str = Field(description="The bias as a sentence with both groups named.")
+    parities: list[Parity] = Field(description="The groups of each attribute, in the order asked.")
     auroc: Rate = Field(description="Area under the ROC curve; independent of the threshold.")
     brier: Number = Field(description="Mean squared difference of probability and label; None without a probability.")
     threshold: float = Field(description="Where the score of the file named is cut: score > threshold is positive.")
     objective: Objective = Field(
-        description="Balanced accuracy if |bias| < eps, else 0 (eq. 3); 0 without a bound met."
+        description="Performance if every bound is met, else 0 (eq. 3); 0 without a bound met."
     )
-    groups: list[GroupFigures] = Field(description="Counts and rates per group.")
 
 
 class TrajectoryStep(_Part):
@@ -123,10 +147,29 @@ class TableInfo(_Part):
     sha256: str | None = Field(description="None for a DataFrame.")
 
 
+class GroupRule(_Part):
+    """How the score of one group becomes a decision."""
+
+    group: str = Field(description="The group.")
+    cut: Number = Field(description="Where the unchanged network's score is cut, as a probability.")
+    below: float = Field(description="P(positive decision) at or below the cut.")
+    above: float = Field(description="P(positive decision) above the cut.")
+
+
+class RuleInfo(_Part):
+    """A rule that reads the protected attribute."""
+
+    attribute: str = Field(description="The protected attribute.")
+    groups: list[GroupRule] = Field(description="One entry for each group.")
+    shared_draws: Rate = Field(
+        default=None, description="Share of the verdict rows that share their draw with another; None without draws."
+    )
+
+
 class Change(_Part):
     """What a method did to the network."""
 
-    method: str = Field(description="threshold, prune or gda.")
+    method: str = Field(description="Name of the method.")
     settings: dict[str, Any] = Field(description="Every setting of the method.")
     summary: str = Field(description="One sentence: what was changed.")
     units: dict[str, list[int]] = Field(default_factory=dict, description="Pruned units by layer path.")
@@ -136,6 +179,7 @@ class Change(_Part):
     skipped_layers: dict[str, str] = Field(default_factory=dict, description="Layers left alone, with the reason.")
     feasible: bool = Field(description="A candidate met the bound less the margin on the selection rows.")
     folded: bool = Field(description="The cut was folded into the last bias.")
+    rule: RuleInfo | None = Field(default=None, description="How each group's score is cut, where groups differ.")
     gain_over_threshold: Number = Field(
         description="Objective on the verdict rows minus that of the unchanged network at its best feasible threshold."
     )
@@ -152,24 +196,49 @@ class SelectionFigures(_Part):
     after: Figures | None = Field(default=None, description="The chosen candidate.")
 
 
+class AttributeInfo(_Part):
+    """A protected attribute."""
+
+    name: str = Field(description="Its column, or columns joined by * for intersections.")
+    groups: list[str] = Field(description="Its groups.")
+    privileged: str | None = Field(description="The privileged group; None where more than two groups have none.")
+
+
+class MoreRows(_Part):
+    """Rows that are missing for a verdict."""
+
+    attribute: str = Field(description="The protected attribute.")
+    group: str = Field(description="The group.")
+    rows: int = Field(description="How many more of its verdict rows would settle it, at the observed rates.")
+
+
 class Report(_Part):
     """A run, from open to verdict."""
 
     schema_version: str = Field(default=SCHEMA_VERSION, description="Version of this layout.")
     debias_version: str = Field(description="Version that wrote the report.")
     verb: str = Field(description="What was asked.")
-    verdict: Verdict = Field(description="Whether |bias| < eps on the verdict rows; no-bound where none was asked.")
-    exit_code: int = Field(description="0 bound met (or none asked), 1 not met.")
+    verdict: Verdict = Field(
+        description="Whether every bound is met on the verdict rows; inconclusive where --confidence asks for more rows; "
+        "no-bound where none was asked."
+    )
+    exit_code: int = Field(description="0 bound met (or none asked), 1 not met, 3 inconclusive.")
     statement: str = Field(description="The verdict as one sentence: figure, bound, rows.")
-    metric: Literal["statistical-parity", "equal-opportunity"] = Field(description="What the bias is a difference of.")
+    metric: Metric = Field(description="How groups are compared.")
     metric_formula: str = Field(description="The metric as a formula.")
-    attribute: str = Field(description="Column of the protected attribute.")
-    groups: list[str] = Field(description="Values of the attribute.")
-    privileged: str | None = Field(description="The privileged group; None where more than two groups have none.")
+    attributes: list[AttributeInfo] = Field(description="The protected attributes; a bound must hold for each.")
     favorable: Literal["positive", "negative"] = Field(description="Which decision is the favourable one.")
     positive_label: str = Field(description="The label value that a high score predicts.")
-    eps: float | None = Field(description="The bound that was asked; None in an audit without one.")
+    performance: Performance = Field(description="The performance measure of the objective.")
+    eps: float | None = Field(
+        description="The bound that was asked (of the impact ratio, 1 less --min-ratio); None in an audit without one."
+    )
+    confidence: float | None = Field(default=None, description="--confidence: the verdict asks for one-sided bounds.")
+    more_rows: list[MoreRows] = Field(
+        default_factory=list, description="Verdict rows that would settle an inconclusive verdict at these rates."
+    )
     margin: float | None = Field(description="Selection asks for |bias| < eps - margin.")
+    selection_rule: str | None = Field(default=None, description="How candidates are judged on the selection rows.")
     min_performance: float | None = Field(description="Least balanced accuracy of a candidate.")
     threshold: float = Field(description="Where the deployed system cuts the score.")
     decision: Literal["score", "argmax"] = Field(description="How the deployed system decides.")

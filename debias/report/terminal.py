@@ -13,11 +13,11 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from debias.report import content
+from debias.report.documents import document_of
 from debias.report.text import visible
 
 if TYPE_CHECKING:
-    from debias.report.inspection import Inspection
-    from debias.report.model import Report
+    from debias.report.documents import Value
 
 INDENT = 2
 GAP = 2
@@ -25,24 +25,17 @@ WORDS = 10
 STYLES = {"PASS": "bold green", "FAIL": "bold red", "NO BOUND": "bold", "USABLE": "bold green", "REFUSED": "bold red"}
 
 
-def verdict_line(value: Report | Inspection) -> str:
+def verdict_line(value: Value) -> str:
     """Return the first line of a report as plain text."""
-    told = _document(value)
+    told = document_of(value)
     return f"{told.headline}  {visible(told.statement)}"
 
 
-def print_report(value: Report | Inspection, console: Console) -> None:
-    """Print a run or an inspection; tables that do not fit the width become lists."""
-    for part in _parts(_document(value), console.width):
+def print_report(value: Value, console: Console) -> None:
+    """Print a run, an inspection or a comparison; tables that do not fit the width become lists."""
+    for part in _parts(document_of(value), console.width):
         # A command to copy stays one line, whatever the width.
         console.print(part, soft_wrap=isinstance(part, _Code))
-
-
-def _document(value: Report | Inspection) -> content.Document:
-    from debias.report.inspection import Inspection
-    from debias.report.inspection_content import inspection_document
-
-    return inspection_document(value) if isinstance(value, Inspection) else content.document(value)
 
 
 class _Code(Text):

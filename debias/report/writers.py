@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 from debias.errors import Problem
 
 if TYPE_CHECKING:
-    from debias.report.model import Report
+    from debias.report.documents import Value
 
 
-def _json(report: Report) -> str:
+def _json(report: Value) -> str:
     from debias.report.as_json import to_json
 
     return to_json(report)
 
 
-def _markdown(report: Report) -> str:
+def _markdown(report: Value) -> str:
     from debias.report.markdown import to_markdown
 
     return to_markdown(report)
 
 
-WRITERS: dict[str, Callable[[Report], str]] = {".json": _json, ".md": _markdown}
+WRITERS: dict[str, Callable[[Value], str]] = {".json": _json, ".md": _markdown}
 
 
 def unknown_ending(path: Path) -> Problem | None:
@@ -37,6 +37,6 @@ def unknown_ending(path: Path) -> Problem | None:
     return Problem(found, f"--report {path}", f"Use one of: {', '.join(sorted(WRITERS))}.")
 
 
-def render(report: Report, path: Path) -> bytes:
+def render(report: Value, path: Path) -> bytes:
     """Return the content of the report file `path`, as UTF-8."""
     return WRITERS[path.suffix.lower()](report).encode()

@@ -1,0 +1,102 @@
+"""What a human reads about a comparison, in order and without a format: the methods, the choice, then the winner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from debias.report.comparison import Candidate, Comparison, FrontPoint
+from debias.report.content import Document, Section, Table, document
+from debias.report.text import count, rate, signed
+
+BOUND = {"pass": "met", "fail": "missed", "inconclusive": "open", "no-bound": "–"}
+# More points of the front than this are thinned out for a reader; JSON has all of them.
+POINTS = 12
+
+
+def comparison_document(found: Comparison) -> Document:
+    """Return what a human report of a comparison says."""
+    winner = document(found.report)
+    own = tuple(section for section in winner.sections if section.title != "To repeat")
+    return replace(
+        winner,
+        title="debias compare",
+        statement=found.statement,
+        sections=(*_sections(found), *own, *_repeat(found)),
+    )
+
+
+def _sections(found: Comparison) -> Iterator[Section]:
+    yield _methods(found)
+    yield Section("Choice", (found.reason,))
+    out = [candidate for candidate in found.candidates if candidate.status != "ok"]
+    if out:
+        yield Section("Not in the running", items=tuple(f"{item.method}: {' '.join(item.reasons)}" for item in out))
+    if found.front:
+        yield _front(found)
+
+
+def _methods(found: Comparison) -> Section:
+    rows = found.report.rows
+    columns = ("method", "attr", "sel.BA", "sel.bias", "bal.acc", "bias", "obj.", "bound", "sec")
+    sentences = [
+        f"sel.BA and sel.bias: balanced accuracy and bias on the {count(rows.selection)} rows that chose; the others: "
+        f"on the {count(rows.verdict)} verdict rows.",
+        "attr: the model needs the protected attribute at prediction. obj.: the performance where the bound holds, "
+        "else 0. * was chosen.",
+    ]
+    return Section("Methods", tuple(sentences), Table(columns, tuple(map(_row, found.candidates)), "llrrrrrlr"))
+
+
+def _row(candidate: Candidate) -> tuple[str, ...]:
+    name = f"{candidate.method} *" if candidate.winner else candidate.method
+    selection, after = candidate.selection, candidate.after
+    if selection is None or after is None:
+        return (name, *["–"] * 6, candidate.status, _seconds(candidate))
+    return (
+        name,
+        "yes" if candidate.uses_attribute else "no",
+        rate(selection.balanced_accuracy),
+        signed(selection.bias),
+        rate(after.balanced_accuracy),
+        signed(after.bias),
+        rate(after.objective),
+        BOUND.get(candidate.verdict or "no-bound", "–"),
+        _seconds(candidate),
+    )
+
+
+def _seconds(candidate: Candidate) -> str:
+    return "–" if candidate.seconds is None else f"{candidate.seconds:.1f}"
+
+
+def _front(found: Comparison) -> Section:
+    points = [point for point in found.front if point.overall]
+    shown = _thinned(points)
+    sentences = [
+        "No step of any method has both a higher balanced accuracy and a smaller |bias| on the selection rows than one "
+        "of these."
+    ]
+    if len(shown) < len(points):
+        sentences.append(f"{count(len(shown))} of {count(len(points))} points; the JSON report has all.")
+    rows = tuple((_step(point), signed(point.bias), rate(point.balanced_accuracy)) for point in shown)
+    return Section("Pareto front", tuple(sentences), Table(("network", "bias", "bal.acc"), rows, "lrr"))
+
+
+def _step(point: FrontPoint) -> str:
+    return f"{point.method}, step {count(point.step)}" + (", as returned" if point.chosen else "")
+
+
+def _thinned(points: Sequence[FrontPoint]) -> list[FrontPoint]:
+    """Return at most `POINTS` of the points, evenly spaced, both ends among them."""
+    if len(points) <= POINTS:
+        return list(points)
+    last = len(points) - 1
+    return [points[round(index * last / (POINTS - 1))] for index in range(POINTS)]
+
+
+def _repeat(found: Comparison) -> Iterator[Section]:
+    if found.command:
+        yield Section("To repeat", code=found.command)
+    if found.report.command:
+        yield Section("To repeat the winner alone", code=found.report.command)

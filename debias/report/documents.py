@@ -1,0 +1,30 @@
+"""The human report of any report value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from debias.report.content import Document, document
+
+if TYPE_CHECKING:
+    from debias.report.comparison import Comparison
+    from debias.report.inspection import Inspection
+    from debias.report.model import Report
+
+    Value: TypeAlias = Report | Inspection | Comparison
+
+
+def document_of(value: Value) -> Document:
+    """Return what a human report of a run, an inspection or a comparison says."""
+    from debias.report.comparison import Comparison
+    from debias.report.inspection import Inspection
+
+    if isinstance(value, Inspection):
+        from debias.report.inspection_content import inspection_document
+
+        return inspection_document(value)
+    if isinstance(value, Comparison):
+        from debias.report.comparison_content import comparison_document
+
+        return comparison_document(value)
+    return document(value)
