@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from debias.data.sample import Sample
     from debias.errors import Problem
     from debias.model.network import Network
+    from debias.model.rule import Rule
     from debias.objective import Objective, OperatingPoint
 
 Progress = Callable[[int, int, str], None]
@@ -123,6 +124,8 @@ class Repair:
         True when the repaired model needs the protected attribute at prediction.
     notes : tuple of str
         Sentences for the report.
+    rule : Rule, optional
+        How scores become decisions by group; then the point has no cut, and the model needs the attribute.
     """
 
     state: Mapping[str, torch.Tensor]
@@ -132,6 +135,7 @@ class Repair:
     changes: Mapping[str, Any] = field(default_factory=dict)
     uses_attribute: bool = False
     notes: tuple[str, ...] = ()
+    rule: Rule | None = None
 
 
 class Method(ABC):

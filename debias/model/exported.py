@@ -10,6 +10,9 @@ from torch.export.graph_signature import InputKind, OutputKind
 from debias.errors import ModelError, Problem
 from debias.model.program import PYTHON_OPERATORS, Node, Param, Program, Ref, direct_call, substitute
 
+_ENDLESS = 2**31
+"""A bound on a batch size from here on is none."""
+
 
 def read_exported(exported: torch.export.ExportedProgram) -> Program:
     """Return the program of an exported module; its batch size, where static, is made free.
@@ -64,6 +67,20 @@ def static_batch(exported: torch.export.ExportedProgram) -> int | None:
     # A free size is a symbol, which cannot be put into a set.
     rows = [shape[0] for shape in _input_shapes(exported).values() if shape]
     return rows[0] if rows and all(isinstance(size, int) and size == rows[0] for size in rows) else None
+
+
+def free_batch(exported: torch.export.ExportedProgram) -> Any:
+    """Return the batch size of a program as a dimension with the same range, or None where its range is not plain."""
+    shape = next((shape for shape in _input_shapes(exported).values() if shape), ())
+    size = shape[0] if shape else None
+    bounds = exported.range_constraints.get(size.node.expr) if isinstance(size, torch.SymInt) else None
+    if bounds is None:
+        return None
+    ends = {}
+    for name, end in (("min", bounds.lower), ("max", bounds.upper)):
+        if end.is_Integer and int(end) < _ENDLESS:
+            ends[name] = int(end)
+    return torch.export.Dim("batch", **ends)
 
 
 def input_widths(exported: torch.export.ExportedProgram) -> dict[str, int]:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,18 +20,44 @@ from debias.model.archive import Archive, open_archive, serialise
 from debias.model.head import Head, Kind, find_head
 from debias.model.layers import Layer, find_layers
 from debias.model.program import Program
-from debias.model.reading import Read, call_in_pieces, first_run, read_archive, shared_entries, trial_rows
+from debias.model.reading import (
+    Read,
+    call_in_pieces,
+    first_run,
+    read_archive,
+    reads_codes,
+    shared_entries,
+    trial_codes,
+    trial_rows,
+)
+
+if TYPE_CHECKING:
+    from debias.model.archive import Loaded
 
 _ROWS_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True)
 class Input:
-    """A tensor input: its name in the signature, its role, and its number of columns (None where unknown)."""
+    """A tensor input of a network.
+
+    Parameters
+    ----------
+    name : str
+        Its name in the signature.
+    role : str
+        Role of the sample's input that goes here.
+    width : int or None
+        Number of columns; None where unknown.
+    codes : bool
+        True where the network reads one int64 code of a row, the place of the 1 among the sample's `width` columns
+        (−1 where there is none), and not the columns themselves.
+    """
 
     name: str
     role: str
     width: int | None
+    codes: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,7 +131,10 @@ class Network:
 
     def tensors(self, sample: Sample) -> dict[str, Tensor]:
         """Return the sample's inputs by the names of the signature."""
-        return {item.name: sample.inputs[item.role] for item in self.inputs}
+        return {
+            item.name: _codes(sample.inputs[item.role]) if item.codes else sample.inputs[item.role]
+            for item in self.inputs
+        }
 
     def outputs(self, sample: Sample) -> Tensor:
         """Return what the file's own forward gives for each row.
@@ -150,6 +179,10 @@ class Network:
 
     def serialised(self, state: Mapping[str, Tensor], extra: Mapping[str, str | bytes]) -> bytes:
         """Return the same file with the entries of `state` replaced: same signature, names and code."""
+        return serialise(self.loaded(state), {**self.archive.extra, **extra})
+
+    def loaded(self, state: Mapping[str, Tensor]) -> Loaded:
+        """Return the file's own program, loaded anew, with the entries of `state` replaced."""
         module = self.archive.load()
         if isinstance(module, torch.export.ExportedProgram):
             entries: Mapping[str, Tensor] = module.state_dict
@@ -158,7 +191,7 @@ class Network:
         with torch.no_grad():
             for name, value in state.items():
                 entries[name].copy_(value)
-        return serialise(module, {**self.archive.extra, **extra})
+        return module
 
 
 def from_archive(archive: Archive, *, contract: Contract | None = None, output_kind: Kind | None = None) -> Network:
@@ -170,7 +203,12 @@ def from_archive(archive: Archive, *, contract: Contract | None = None, output_k
         output_kind = contract.output.kind
     inputs = _inputs(archive, read, contract)
     dtype = state[read.parameters[0]].dtype
-    trial = {item.name: trial_rows(item.width or 1, dtype, k, read.batch) for k, item in enumerate(inputs)}
+    trial = {
+        item.name: trial_codes(item.width or 1, read.batch)
+        if item.codes
+        else trial_rows(item.width or 1, dtype, k, read.batch)
+        for k, item in enumerate(inputs)
+    }
     with torch.no_grad():
         first = first_run(archive, read, trial)
     shared = shared_entries(program, state)
@@ -210,7 +248,7 @@ def _inputs(archive: Archive, read: Read, contract: Contract | None) -> tuple[In
                 )
             )
         return tuple(
-            Input(name, role, widths[name] if widths[name] is not None else width)
+            Input(name, role, widths[name] if widths[name] is not None else width, reads_codes(program, name))
             for name, (_, role, width) in zip(program.inputs, roles, strict=True)
         )
     if len(program.inputs) != 1:
@@ -225,6 +263,11 @@ def _inputs(archive: Archive, read: Read, contract: Contract | None) -> tuple[In
             )
         )
     return (Input(program.inputs[0], "features", widths[program.inputs[0]]),)
+
+
+def _codes(columns: Tensor) -> Tensor:
+    """Return the place of the 1 in each row of 0s and 1s, −1 where there is none, int64 [N]."""
+    return torch.where(columns.sum(1) > 0, columns.argmax(1), -1)
 
 
 def _chunks(inputs: Mapping[str, Tensor], rows: int) -> Iterator[dict[str, Tensor]]:

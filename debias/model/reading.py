@@ -164,6 +164,16 @@ def trial_rows(width: int, dtype: torch.dtype, seed: int, batch: int | None) -> 
     return torch.randn(batch or 7, width, generator=generator, dtype=torch.float64).to(dtype)
 
 
+def trial_codes(width: int, batch: int | None) -> Tensor:
+    """Return int64 codes [batch or 7] below `width`."""
+    return torch.arange(batch or 7) % width
+
+
+def reads_codes(program: Program, name: str) -> bool:
+    """Return True where the network reads an input as the number of an entry of a table, not as columns."""
+    return any(node.op == "index_select" and node.argument(2) == Ref(name) for node in program.consumers[name])
+
+
 def call_in_pieces(module: Any, tensors: list[Tensor], batch: int | None) -> Tensor:
     """Run a file's forward; where its batch size is static, in padded pieces of that size."""
     if batch is None:
