@@ -1,0 +1,214 @@
+"""Which of several candidates is taken, on the rows that chose each of them; and what lies on the Pareto front."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+import numpy.typing as npt
+
+from debias.report.comparison import FrontPoint, Paired
+from debias.sweep import OperatingPoint
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """The selection rows, as the objective sees them.
+
+    Parameters
+    ----------
+    favourable : ndarray of bool, shape [N]
+        True where the label is the favourable one.
+    weight : ndarray of float64, shape [N], optional
+        Weight of each row.
+    performance : {"balanced-accuracy", "accuracy", "f1", "auroc"}
+        The objective's measure; AUROC does not depend on decisions, and is compared by balanced accuracy.
+    min_performance : float
+        Least balanced accuracy of a candidate.
+    """
+
+    favourable: Mask
+    weight: Floats | None = None
+    performance: str = "balanced-accuracy"
+    min_performance: float = 0.55
+
+    def parts(self, decisions: Mask) -> Floats:
+        """Return each row's part in the performance of favourable decisions, shape [N].
+
+        Balanced accuracy: w_i [right] / (2 Σ w of its label), which sum to it. Accuracy: w_i [right] / Σ w. F1: the
+        linear part of its change with the weight of a row, w_i (2 [both] − F1 ([selected] + [favourable])) / (Σ w
+        selected + Σ w favourable), which sum to 0.
+        """
+        w = np.ones(len(self.favourable)) if self.weight is None else self.weight
+        right = decisions == self.favourable
+        if self.performance == "accuracy":
+            accurate: Floats = w * right / w.sum()
+            return accurate
+        if self.performance == "f1":
+            whole = w[decisions].sum() + w[self.favourable].sum()
+            both = decisions & self.favourable
+            f1 = 2 * w[both].sum() / whole
+            linear: Floats = w * (2.0 * both - f1 * (decisions.astype(float) + self.favourable)) / whole
+            return linear
+        sizes = np.where(self.favourable, w[self.favourable].sum(), w[~self.favourable].sum())
+        balanced: Floats = w * right / (2 * sizes)
+        return balanced
+
+    @property
+    def strata(self) -> list[Mask]:
+        """Rows whose numbers the measure divides by: the two labels for balanced accuracy, else all rows."""
+        if self.performance in ("accuracy", "f1"):
+            return [np.ones(len(self.favourable), bool)]
+        return [self.favourable, ~self.favourable]
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A candidate in the running.
+
+    Parameters
+    ----------
+    name : str
+        Its method.
+    point : OperatingPoint
+        Its figures on the selection rows.
+    decisions : ndarray of bool, shape [N]
+        Its favourable decisions on the selection rows.
+    uses_attribute : bool
+        It needs the protected attribute at prediction.
+    """
+
+    name: str
+    point: OperatingPoint
+    decisions: Mask
+    uses_attribute: bool
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The candidate that is taken, by its index, and why in a sentence or two."""
+
+    index: int
+    reason: str
+
+
+def paired(first: Entry, second: Entry, ground: Ground) -> Paired:
+    """Return how much larger the merit of `first` is, with the standard error of that difference.
+
+    Both decide the same rows, so the error is that of the difference row by row. With p_i a row's part in the
+    performance (`Ground.parts`) and f the candidate's merit divided by its performance (1 where the selection
+    maximises the performance itself), d_i = f₁ p₁ᵢ − f₂ p₂ᵢ, and
+
+        SE² = Σ_s n_s / (n_s − 1) Σ_{i in s} (d_i − d̄_s)²
+
+    over the strata s. For balanced accuracy without weights that is ¼ Σ_label Var(right₁ − right₂ | label) / n_label.
+    """
+    difference = _scale(first) * ground.parts(first.decisions) - _scale(second) * ground.parts(second.decisions)
+    variance = 0.0
+    for rows in ground.strata:
+        within = difference[rows]
+        if len(within) > 1:
+            variance += len(within) * float(within.var(ddof=1))
+    return Paired(difference=first.point.merit - second.point.merit, standard_error=sqrt(variance))
+
+
+def _scale(entry: Entry) -> float:
+    return entry.point.merit / entry.point.performance if entry.point.performance > 0 else 0.0
+
+
+def choose(entries: Sequence[Entry], ground: Ground) -> Choice:
+    """Return the candidate to take; of equal ones the first.
+
+    Among those that met the bound on the selection rows the largest merit counts. One that needs the protected
+    attribute at prediction is taken only where no other met the bound, or where it is more than one paired standard
+    error better than the best of the others. Where none met the bound, the closest is taken, of those that do not
+    need the attribute if there are such.
+    """
+    feasible = [index for index, entry in enumerate(entries) if entry.point.feasible]
+    if not feasible:
+        return _closest(entries, ground)
+    aware = _best(entries, [index for index in feasible if entries[index].uses_attribute])
+    blind = _best(entries, [index for index in feasible if not entries[index].uses_attribute])
+    if blind is None:
+        assert aware is not None
+        return Choice(aware, f"{_merit(entries[aware])}. None that does without the attribute met the bound there.")
+    if aware is None:
+        return Choice(blind, f"{_merit(entries[blind])}.")
+    taken = f"{_merit(entries[blind])} of those that do without the protected attribute at prediction."
+    lead = paired(entries[aware], entries[blind], ground)
+    if lead.difference <= 0:
+        return Choice(blind, taken)
+    apart = f"by {lead.difference:.4f}, with a paired standard error of {lead.standard_error:.4f}"
+    if lead.difference > lead.standard_error:
+        return Choice(
+            aware,
+            f"{_merit(entries[aware])}. It needs the protected attribute at prediction, and is better than "
+            f"{entries[blind].name}, the best that does not, {apart}.",
+        )
+    return Choice(
+        blind,
+        f"{taken} {entries[aware].name} is better {apart}: not enough for a model that needs the attribute.",
+    )
+
+
+def _best(entries: Sequence[Entry], among: Sequence[int]) -> int | None:
+    return max(among, key=lambda index: entries[index].point.merit, default=None)
+
+
+def _closest(entries: Sequence[Entry], ground: Ground) -> Choice:
+    def distance(index: int) -> tuple[bool, bool, float]:
+        entry = entries[index]
+        return (
+            entry.point.balanced_accuracy < ground.min_performance,
+            entry.uses_attribute,
+            abs(entry.point.bias),
+        )
+
+    index = min(range(len(entries)), key=distance)
+    point = entries[index].point
+    return Choice(
+        index,
+        f"No candidate met the bound on the selection rows as the selection asks for it; {entries[index].name} comes "
+        f"closest, with |bias| {abs(point.bias):.4f} and balanced accuracy {point.balanced_accuracy:.4f} there.",
+    )
+
+
+def _merit(entry: Entry) -> str:
+    point = entry.point
+    expected = "" if abs(point.merit - point.objective) < 1e-12 else f" ({point.merit:.4f} expected)"
+    return f"{entry.name} has the largest objective on the selection rows, {point.objective:.4f}{expected}"
+
+
+def front(points: Iterable[FrontPoint]) -> list[FrontPoint]:
+    """Return the points that no other of the same method beats, by |bias|; `overall` says that no other does at all.
+
+    One point beats another if its balanced accuracy is not smaller, its |bias| is not larger, and one of them differs.
+    Of equal points of a method the first is kept.
+    """
+    by_method: dict[str, list[FrontPoint]] = {}
+    for point in points:
+        by_method.setdefault(point.method, []).append(point)
+    kept = [point for group in by_method.values() for point in _unbeaten(group)]
+    best = {id(point) for point in _unbeaten(kept, ties=True)}
+    marked = [point.model_copy(update={"overall": id(point) in best}) for point in kept]
+    return sorted(marked, key=lambda point: (abs(point.bias), point.balanced_accuracy))
+
+
+def _unbeaten(points: Sequence[FrontPoint], ties: bool = False) -> list[FrontPoint]:
+    """Return the points that none of the others beats, by |bias|; equal ones once unless `ties`."""
+    ordered = sorted(points, key=lambda point: (abs(point.bias), -point.balanced_accuracy))
+    found: list[FrontPoint] = []
+    for point in ordered:
+        last = found[-1] if found else None
+        if last is None or point.balanced_accuracy > last.balanced_accuracy or (ties and _equal(point, last)):
+            found.append(point)
+    return found
+
+
+def _equal(first: FrontPoint, second: FrontPoint) -> bool:
+    return abs(first.bias) == abs(second.bias) and first.balanced_accuracy == second.balanced_accuracy
