@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, islice
 from typing import Literal
 
 from debias.contract import Contract
@@ -13,23 +14,88 @@ from debias.errors import Problem
 from debias.words import count, listing, show
 
 LABEL_NAMES = ("label", "y", "target")
+MANY_CHOICES = 100
+"""So many ways to leave attributes out are counted."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What a caller says about the columns of a table; the fields have the names of the flags."""
+    """What a caller says about the columns of a table; the fields have the names of the flags.
 
-    attr: str
+    Parameters
+    ----------
+    attr : str or sequence of str
+        Protected attributes: columns, or intersections of columns as ``sex*race``. Kept as a tuple.
+    privileged : str, float, sequence or mapping, optional
+        Privileged group; of several attributes as a mapping, or as texts ``sex=male``. Kept as a tuple of texts.
+    bins : str, sequence or mapping, optional
+        Edges ``25,40`` or a number of bins ``4``; of several attributes as a mapping, or as texts ``age=25,40``.
+        Kept as a tuple of texts.
+    min_group : int
+        Groups with fewer rows of ``--data`` than this are merged; 0 merges none.
+    """
+
+    attr: str | Sequence[str]
     label: str | None = None
     positive: str | float | None = None
     favorable: Literal["positive", "negative"] | None = None
-    privileged: str | float | None = None
+    privileged: str | float | Sequence[str | float] | Mapping[str, str | float] | None = None
     features: Sequence[str] | None = None
     ignore: Sequence[str] = ()
     weight: str | None = None
     split_by: str | None = None
     missing_attr: Literal["error", "drop", "group"] = "error"
-    bins: str | Sequence[float] | None = None
+    bins: str | Sequence[str | float] | Mapping[str, str | int | Sequence[float]] | None = None
+    min_group: int = 0
+
+    def __post_init__(self) -> None:
+        attr = (self.attr,) if isinstance(self.attr, str) else tuple(self.attr)
+        object.__setattr__(self, "attr", attr)
+        object.__setattr__(self, "privileged", _privileged_texts(self.privileged))
+        object.__setattr__(self, "bins", _bins_texts(self.bins))
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The protected attributes as they were named."""
+        return tuple(self.attr)
+
+    def problems(self) -> list[Problem]:
+        """Return what is wrong whatever the table holds."""
+        found = []
+        if not self.attributes:
+            found.append(Problem("no protected attribute named", "--attr", "Name its column."))
+        found += [
+            Problem(f"{show(name)} is named more than once", "--attr", "Name each attribute once.")
+            for name in dict.fromkeys(self.attributes)
+            if self.attributes.count(name) > 1
+        ]
+        if self.min_group < 0:
+            found.append(Problem(f"{self.min_group!r} is no number of rows", "--min-group", "Give 0 or more."))
+        return found
+
+
+def _privileged_texts(given: object) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    if isinstance(given, Mapping):
+        return tuple(f"{name}={value}" for name, value in given.items())
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        return tuple(map(str, given)) or None
+    return (str(given),)
+
+
+def _bins_texts(given: object) -> tuple[str, ...] | None:
+    """Return ``25,40,`` for edges given as numbers: with a comma at the end one edge is no number of bins."""
+    if given is None or isinstance(given, str):
+        return None if given is None else (given,)
+    if isinstance(given, Mapping):
+        return tuple(f"{name}={text}" for name, value in given.items() for text in _bins_texts(value) or ())
+    if not isinstance(given, Sequence) and not hasattr(given, "tolist"):
+        return (str(given),)
+    items = list(given)  # type: ignore[call-overload]
+    if any(isinstance(item, str) for item in items):
+        return tuple(map(str, items))
+    return (",".join(map(str, items)) + ",",) if items else None
 
 
 def named(table: Table, name: str, flag: str) -> list[Problem]:
@@ -67,7 +133,7 @@ def find_label(table: Table, columns: Columns, contract: Contract | None) -> tup
 
 
 def find_features(
-    table: Table, columns: Columns, label: str | None, width: int | None
+    table: Table, columns: Columns, protected: Sequence[str], label: str | None, width: int | None
 ) -> tuple[tuple[str, ...] | None, list[str], list[Problem]]:
     """Return the network's input columns in order, without a contract.
 
@@ -75,6 +141,8 @@ def find_features(
     ----------
     table : Table
     columns : Columns
+    protected : sequence of str
+        Columns of the protected attributes.
     label : str or None
         None where the label could not be told; columns cannot be counted then.
     width : int or None
@@ -100,26 +168,54 @@ def find_features(
         return None, [], problems
     apart = {label, columns.split_by, columns.weight, *columns.ignore}
     every = tuple(name for name in table.columns if name not in apart)
-    without = tuple(name for name in every if name != columns.attr)
     left_out = ", ".join(show(name) for name in table.columns if name in apart)
     if width is None or len(every) == width:
         return every, [f"Network inputs: all columns of the table but {left_out}, in its order."], problems
-    if len(without) == width:
-        if twins := _twins(table, columns.attr, without):
-            problems.append(_ambiguous(table, columns.attr, twins, width))
-            return None, [], problems
-        note = f"Network inputs: all columns of the table but {left_out} and {show(columns.attr)}, in its order."
+    without, wrong = _without(table, every, [name for name in every if name in protected], width)
+    if without is not None:
+        gone = " and ".join(show(name) for name in every if name not in without)
+        note = f"Network inputs: all columns of the table but {left_out} and {gone}, in its order."
         return without, [note], problems
-    problems.append(
-        Problem(
-            f"the network reads {width} columns. All columns but {left_out} are {len(every)}: {listing(every, 40)}. "
-            f"Without the attribute {show(columns.attr)} too they are {len(without)}: {listing(without, 40)}",
-            table.name,
-            "Name the inputs in the network's order with --features, leave columns out with --ignore, or, where the "
-            "table holds raw values, write a contract: debias contract MODEL --data FILE --attr COLUMN",
-        )
-    )
-    return None, [], problems
+    if not wrong:
+        fewer = tuple(name for name in every if name not in protected)
+        attribute = " and ".join(show(name) for name in protected)
+        wrong = [
+            Problem(
+                f"the network reads {width} columns. All columns but {left_out} are {len(every)}: "
+                f"{listing(every, 40)}. Without the attribute {attribute} too they are {len(fewer)}: "
+                f"{listing(fewer, 40)}",
+                table.name,
+                "Name the inputs in the network's order with --features, leave columns out with --ignore, or, where "
+                "the table holds raw values, write a contract: debias contract MODEL --data FILE --attr COLUMN",
+            )
+        ]
+    return None, [], problems + wrong
+
+
+def _without(
+    table: Table, every: tuple[str, ...], protected: list[str], width: int
+) -> tuple[tuple[str, ...] | None, list[Problem]]:
+    """Return all columns but as many of the attributes as are too many, where one choice of these fits alone."""
+    surplus = len(every) - width
+    if not 0 < surplus <= len(protected):
+        return None, []
+    choices = list(islice(combinations(protected, surplus), MANY_CHOICES))
+    if len(choices) > 1:
+        what = " and ".join(map(show, choices[0])), " and ".join(map(show, choices[1]))
+        more = f" or {len(choices) - 2} other ways" if len(choices) > 2 else ""
+        return None, [
+            Problem(
+                f"the network reads {width} columns: the table fits without {what[0]}, without {what[1]}{more}",
+                table.name,
+                f"Say which is no input, as in --ignore {' --ignore '.join(map(show, choices[0]))}, or name the inputs "
+                "with --features.",
+            )
+        ]
+    without = tuple(name for name in every if name not in protected)
+    for name in protected:
+        if twins := _twins(table, name, without):
+            return None, [_ambiguous(table, name, twins, width)]
+    return without, []
 
 
 def _clashes(table: Table, columns: Columns, told: tuple[str, ...], label: str | None) -> list[Problem]:
@@ -139,8 +235,6 @@ def _twins(table: Table, attr: str, others: tuple[str, ...]) -> list[str]:
     Leaving the attribute out fits the width, but so does leaving out its copy, and a standardised attribute most
     likely is an input.
     """
-    if attr not in table.columns:
-        return []
     levels = to_levels(table.frame[attr])
     if levels.numbers is None or not 2 <= len(levels.names) <= 10 or (levels.numbers % 1 == 0).any():
         return []

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+from typing import Literal, get_args
 
 import numpy as np
 
-from debias.contract import Contract, Feature, Input, Kind, Output, ProtectedAttribute, Role
+from debias.contract import Contract, Feature, Input, Kind, Output, Role
 from debias.data.columns import Columns, find_label, named
-from debias.data.groups import MISSING_GROUP, read_groups
+from debias.data.grouping import Grouping, contract_entries, read_attributes
 from debias.data.labels import read_label
 from debias.data.tables import Table
 from debias.data.values import missing, to_levels, to_numbers
 from debias.errors import ContractError, DataError, Problem
 from debias.words import count, listing, show
+
+MOST_ATTRIBUTES = 6
+"""Of more protected attributes than this, either all or none are left out of the inputs."""
 
 
 def infer_contract(
@@ -72,14 +77,14 @@ def infer_contract(
     if label is not None:
         read, wrong = read_label(table, label, columns.positive, "--positive")
         positive, problems = (read.positive if read else None), problems + wrong
-    attribute, wrong = _attribute(table, columns)
+    groupings, wrong = _attributes(table, columns)
     problems += wrong
     needed = {"cluster": cluster} if cluster is not None else {}
     for flag, name in {**needed, "weight": columns.weight, "split-by": columns.split_by}.items():
         problems += named(table, name, f"--{flag}") if name is not None else []
     for name in (*columns.ignore, *(columns.features or ()), *(kinds or ())):
         problems += named(table, name, "--features, --ignore or --kind")
-    if problems or label is None or attribute is None:
+    if problems or label is None or groupings is None:
         raise DataError(problems)
     if "cluster" in by_role and cluster is None:
         raise ContractError(
@@ -89,12 +94,20 @@ def infer_contract(
     names = list(columns.features) if columns.features is not None else [c for c in table.columns if c not in apart]
     plain, notes = _standardised(table, names, standardise)
     made = _features(table, names, kinds or {}, plain)
-    features, more = _fitting(table, columns, made, by_role["features"][1])
+    entries = contract_entries(groupings)
+    protected = [entry.column for entry in entries]
+    features, more = _fitting(table, columns, protected, made, by_role["features"][1])
     notes += more
-    extra: dict[Role, str | None] = {"cluster": cluster, "group": columns.attr}
+    extra: dict[Role, str | None] = {"cluster": cluster}
+    if "group" in by_role:
+        extra["group"] = _group_column(groupings, table.name)
+        if len(protected) > 1:
+            notes.append(f"The group input is made from {show(extra['group'])}, the first --attr.")
     features += [_one_column(table, str(extra[role]), role, by_role[role][1]) for role in extra if role in by_role]
-    if columns.attr not in {feature.column for feature in features} and "group" not in by_role:
-        notes.append(f"The attribute {show(columns.attr)} is no input of the network.")
+    inputs_made = {feature.column for feature in features}
+    notes += [
+        f"The attribute {show(name)} is no input of the network." for name in protected if name not in inputs_made
+    ]
     contract = Contract(
         inputs=tuple(
             Input(name=name, role=role, width=sum(f.width for f in features if f.role == role))
@@ -104,7 +117,7 @@ def infer_contract(
         label=label,
         positive=positive,
         favorable=columns.favorable or "positive",
-        attributes=(attribute,),
+        attributes=entries,
         cluster=cluster,
         output=output or Output(),
     )
@@ -142,26 +155,25 @@ def _roles(inputs: Mapping[str, int | None], roles: Mapping[str, str] | None) ->
     return {role: (name, inputs[name]) for name in inputs for role in known if roles[name] == role}
 
 
-def _attribute(table: Table, columns: Columns) -> tuple[ProtectedAttribute | None, list[Problem]]:
-    if wrong := named(table, columns.attr, "--attr"):
-        return None, wrong
-    rule = "drop" if columns.missing_attr == "error" else columns.missing_attr
-    groups, problems = read_groups(
-        table, columns.attr, missing_attr=rule, bins=columns.bins, privileged=columns.privileged
-    )
-    if groups is None:
-        return None, problems
-    grouping = groups.grouping
-    index = grouping.privileged
-    return (
-        ProtectedAttribute(
-            column=columns.attr,
-            privileged=None if index is None else grouping.names[index],
-            groups=tuple(name for name in grouping.names if name != MISSING_GROUP),
-            bins=grouping.edges or None,
-        ),
-        [],
-    )
+def _attributes(table: Table, columns: Columns) -> tuple[Mapping[str, Grouping] | None, list[Problem]]:
+    """Return the groups of every attribute; a contract tells them as the table holds them, none is merged."""
+    rule: Literal["drop", "group"] = "group" if columns.missing_attr == "group" else "drop"
+    read, problems = read_attributes(table, replace(columns, missing_attr=rule, min_group=0))
+    return None if read is None else {name: groups.grouping for name, groups in read.groups.items()}, problems
+
+
+def _group_column(groupings: Mapping[str, Grouping], where: str) -> str:
+    """Return the column that the group input is made from: the first attribute."""
+    name, first = next(iter(groupings.items()))
+    if len(first.columns) > 1:
+        raise ContractError(
+            Problem(
+                f"the group input is made from one column, {show(name)} is an intersection",
+                where,
+                f"Name its column first, as in --attr {show(first.columns[0].column)} --attr {show(name)}.",
+            )
+        )
+    return first.columns[0].column
 
 
 def _standardised(table: Table, names: list[str], asked: bool | None) -> tuple[bool, list[str]]:
@@ -256,15 +268,19 @@ def _one_column(table: Table, name: str, role: Role, width: int | None) -> Featu
 
 
 def _fitting(
-    table: Table, columns: Columns, made: Mapping[str, Feature], width: int | None
+    table: Table, columns: Columns, protected: Sequence[str], made: Mapping[str, Feature], width: int | None
 ) -> tuple[list[Feature], list[str]]:
     """Return the features whose widths add up to the network's: the one way in which they do.
 
-    Tried are all columns and all but the attribute, each with a column of its own for a missing category and without.
+    Tried are all columns and all but one or more attributes, each with a column of its own for a missing category and
+    without.
     """
     variants = [(list(made.values()), "")]
-    if columns.features is None and columns.attr in made:
-        variants.append(([f for name, f in made.items() if name != columns.attr], ""))
+    if columns.features is None:
+        variants += [
+            ([f for name, f in made.items() if name not in gone], "")
+            for gone in _choices([name for name in protected if name in made])
+        ]
     if any(feature.missing == "category" for feature in made.values()):
         note = "A missing category is 0 in all its columns: only so do the columns add up to the network's width."
         variants += [
@@ -273,7 +289,7 @@ def _fitting(
         ]
     fitting = [(some, note) for some, note in variants if width is None or sum(f.width for f in some) == width]
     if width is None or len(fitting) == 1:
-        return fitting[0][0], [fitting[0][1]] if fitting[0][1] else []
+        return list(fitting[0][0]), [fitting[0][1]] if fitting[0][1] else []
     sums = " or ".join(str(total) for total in sorted({sum(f.width for f in some) for some, _ in variants}))
     sizes = ", ".join(f"{show(name)} {feature.width}" for name, feature in made.items())
     two = [name for name, feature in made.items() if feature.kind == "category" and len(feature.categories or ()) == 2]
@@ -287,3 +303,10 @@ def _fitting(
             f"a column is with --kind COLUMN=numeric|boolean|category.{hint}",
         )
     )
+
+
+def _choices(protected: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the attributes to leave out: one or more of them; of very many, all."""
+    if len(protected) > MOST_ATTRIBUTES:
+        return [tuple(protected)]
+    return [some for n in range(1, len(protected) + 1) for some in combinations(protected, n)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from debias.contract import Contract
+from debias.data.attributes import resolve
 from debias.data.columns import Columns, find_features, find_label, named
 from debias.data.encode import DType, Encoded, encode, encode_plain, to_tensor_type
-from debias.data.groups import Grouping, Groups, read_groups
+from debias.data.grouping import Attributes, Grouping, read_attributes
 from debias.data.labels import Label, read_label
 from debias.data.sample import Sample
 from debias.data.tables import Table
@@ -42,10 +43,10 @@ class Prepared:
         Which decision is the favourable one.
     features : tuple of str
         Columns that feed the network, in its order; raw columns where a contract encodes them.
-    grouping : Grouping
-        The attribute's groups.
+    groupings : mapping of str to Grouping
+        The groups of each attribute by its name, in the order of the flags.
     missing : int
-        Rows of the file without the attribute.
+        Rows of the file that lack an attribute.
     dropped : int
         Rows left out for that.
     encoding : {"plain", "contract"}
@@ -59,20 +60,30 @@ class Prepared:
     positive: str
     favorable: Literal["positive", "negative"]
     features: tuple[str, ...]
-    grouping: Grouping
+    groupings: Mapping[str, Grouping]
     missing: int
     dropped: int
     encoding: Literal["plain", "contract"]
     notes: tuple[str, ...] = ()
 
     @property
+    def grouping(self) -> Grouping:
+        """The groups of the first attribute."""
+        return next(iter(self.groupings.values()))
+
+    @property
     def groups(self) -> tuple[str, ...]:
-        """Names of the groups."""
+        """Names of the first attribute's groups."""
         return self.grouping.names
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """Columns of all attributes, those of intersections among them."""
+        return tuple(dict.fromkeys(each.column for grouping in self.groupings.values() for each in grouping.columns))
+
+    @property
     def privileged(self) -> str | None:
-        """Name of the privileged group."""
+        """Name of the first attribute's privileged group."""
         index = self.grouping.privileged
         return None if index is None else self.grouping.names[index]
 
@@ -119,7 +130,7 @@ def prepare(
     _check_inputs(inputs, encoded_by)
     if like is not None:
         columns = replace(
-            columns, attr=like.columns.attr, label=like.label, positive=like.positive, favorable=like.favorable
+            columns, attr=tuple(like.groupings), label=like.label, positive=like.positive, favorable=like.favorable
         )
         if like.encoding == "plain":
             columns = replace(columns, features=like.features, ignore=())
@@ -134,18 +145,25 @@ def prepare(
             positive, told_by = contract.positive, "positive of the contract"
         label, wrong = read_label(table, label_name, positive, told_by)
         problems += wrong
-    groups, wrong = _groups(table, columns, contract, label, favorable, like)
+    protected, wrong = read_attributes(
+        table,
+        columns,
+        contract=contract,
+        settled=like.groupings if like else None,
+        favorable=None if label is None else label.y == int(favorable == "positive"),
+    )
     problems += wrong
+    parts = tuple(like.parts) if like is not None else _parts(table, columns)
     notes: list[str] = []
     encoded: Encoded | None
     if encoded_by is not None:
         features = tuple(dict.fromkeys(feature.column for feature in encoded_by.features))
         encoded, notes, wrong = encode(table, encoded_by, dtype)
     else:
-        encoded, features, notes, wrong = _plain(table, columns, label_name, inputs["features"], dtype)
+        encoded, features, notes, wrong = _plain(table, columns, parts, label_name, inputs["features"], dtype)
     if label_name is not None and label_name in features:
         wrong = [*wrong, Problem(f"the label {show(label_name)} is also an input of the network", table.name)]
-    if label_name is not None and label_name == columns.attr:
+    if label_name is not None and label_name in parts:
         wrong = [*wrong, Problem(f"{show(label_name)} is both the label and the attribute", table.name)]
     if like is not None:
         notes = []
@@ -154,11 +172,12 @@ def prepare(
     problems += wrong
     cluster, wrong = _cluster(table, columns, required=like is None)
     problems += wrong
-    if problems or label is None or groups is None or encoded is None or label_name is None:
+    if problems or label is None or protected is None or encoded is None or label_name is None:
         raise DataError(problems)
     kept = np.arange(len(table))
-    if groups.grouping.missing_attr == "drop":
-        kept = np.setdiff1d(kept, groups.missing)
+    policy = like.grouping.missing_attr if like is not None else columns.missing_attr
+    if policy == "drop":
+        kept = np.flatnonzero(~protected.missing)
     dropped = len(table) - len(kept)
     if dropped and len(np.unique(label.y[kept])) < 2:
         raise DataError(
@@ -168,7 +187,7 @@ def prepare(
                 "Use --missing-attr group.",
             )
         )
-    sample = _sample(table, encoded, label, groups, weight, cluster, features, dtype).take(kept)
+    sample = _sample(table, encoded, label, protected, weight, cluster, features, dtype).take(kept)
     return Prepared(
         sample=sample,
         columns=columns,
@@ -176,11 +195,11 @@ def prepare(
         positive=label.positive,
         favorable=favorable,
         features=features,
-        grouping=groups.grouping,
-        missing=len(groups.missing),
+        groupings={name: groups.grouping for name, groups in protected.groups.items()},
+        missing=int(protected.missing.sum()),
         dropped=dropped,
         encoding="plain" if encoded_by is None else "contract",
-        notes=(*table.notes, *notes, *groups.notes),
+        notes=(*table.notes, *notes, *protected.notes),
     )
 
 
@@ -221,32 +240,20 @@ def _check_inputs(inputs: Mapping[str, int | None], contract: Contract | None) -
         raise ContractError(problems)
 
 
-def _groups(
-    table: Table,
-    columns: Columns,
-    contract: Contract | None,
-    label: Label | None,
-    favorable: Literal["positive", "negative"],
-    like: Prepared | None,
-) -> tuple[Groups | None, list[Problem]]:
-    if wrong := named(table, columns.attr, "--attr"):
-        return None, wrong
-    return read_groups(
-        table,
-        columns.attr,
-        missing_attr=columns.missing_attr,
-        bins=columns.bins,
-        privileged=columns.privileged,
-        told=contract.attribute(columns.attr) if contract else None,
-        settled=like.grouping if like else None,
-        favorable=None if label is None else label.y == int(favorable == "positive"),
-    )
+def _parts(table: Table, columns: Columns) -> tuple[str, ...]:
+    """Return the columns of all attributes, those of intersections among them."""
+    return tuple(dict.fromkeys(part for parts in resolve(table, columns)[0].values() for part in parts))
 
 
 def _plain(
-    table: Table, columns: Columns, label: str | None, width: int | None, dtype: DType
+    table: Table,
+    columns: Columns,
+    protected: Sequence[str],
+    label: str | None,
+    width: int | None,
+    dtype: DType,
 ) -> tuple[Encoded | None, tuple[str, ...], list[str], list[Problem]]:
-    names, notes, problems = find_features(table, columns, label, width)
+    names, notes, problems = find_features(table, columns, protected, label, width)
     if names is None:
         return None, (), notes, problems
     if not names:
@@ -289,7 +296,7 @@ def _sample(
     table: Table,
     encoded: Encoded,
     label: Label,
-    groups: Groups,
+    protected: Attributes,
     weight: FloatArray | None,
     cluster: IntArray | None,
     features: tuple[str, ...],
@@ -299,11 +306,14 @@ def _sample(
 
     arrays = {role: to_tensor_type(values, dtype) for role, values in encoded.items()}
     tensors: dict[str, torch.Tensor] = {role: torch.from_numpy(values) for role, values in arrays.items()}
-    attribute = replace(groups.attribute, is_input=groups.attribute.name in features)
+    attributes = {
+        name: replace(groups.attribute, is_input=any(each.column in features for each in groups.grouping.columns))
+        for name, groups in protected.groups.items()
+    }
     return Sample(
         inputs=tensors,
         y=label.y,
-        attributes={attribute.name: attribute},
+        attributes=attributes,
         rows=np.arange(1, len(table) + 1, dtype=np.int64),
         weight=weight,
         cluster=cluster,

@@ -23,7 +23,7 @@ class Attribute:
     Parameters
     ----------
     name : str
-        Column of the table.
+        Column of the table, or the columns of an intersection: ``sex*race``.
     codes : ndarray of int64, shape [N]
         Index into `groups`; −1 where the value is missing.
     groups : tuple of str
@@ -31,7 +31,7 @@ class Attribute:
     privileged : int or None
         Index of the privileged group. None where more than two groups have none.
     is_input : bool
-        True when the network reads the attribute as one of its inputs.
+        True when the network reads the attribute, or a column of an intersection, as one of its inputs.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Sample:
     y : ndarray of int64, shape [N]
         1 where the label is the positive value (what a high score predicts), else 0.
     attributes : mapping of str to Attribute
-        The protected attributes by column name.
+        The protected attributes by name.
     rows : ndarray of int64, shape [N]
         Row numbers in the file; the first row below the header is 1.
     weight : ndarray of float64, shape [N], optional

@@ -26,14 +26,14 @@ def contract(
     model: str | Path,
     data: str | Path | pd.DataFrame,
     *,
-    attr: str,
+    attr: str | Sequence[str],
     label: str | None = None,
     positive: str | None = None,
     favorable: Literal["positive", "negative"] | None = None,
-    privileged: str | None = None,
+    privileged: str | Sequence[str] | Mapping[str, str] | None = None,
     features: Sequence[str] | None = None,
     ignore: Sequence[str] = (),
-    bins: str | Sequence[float] | None = None,
+    bins: str | Sequence[str | float] | Mapping[str, str | int | Sequence[float]] | None = None,
     roles: Mapping[str, str] | None = None,
     missing: Mapping[str, str] | None = None,
     kinds: Mapping[str, str] | None = None,
@@ -55,6 +55,11 @@ def contract(
         TorchScript .pt or torch.export .pt2 file; never changed.
     data : path or DataFrame
         Raw table, best the one that the network was trained on: means and SDs are taken from it.
+    attr : str or sequence of str
+        Protected attributes: columns, or intersections of columns as ``sex*race``; each column becomes an entry.
+        An input of the role group is made from the first.
+    bins, privileged : str or mapping, optional
+        Of several attributes as mappings by the attribute's name.
     roles, missing, kinds : mapping, optional
         Role of each input, rule for missing values of a column, kind of a column (numeric, boolean, category).
     out : path, optional

@@ -7,7 +7,7 @@ import io
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -20,11 +20,15 @@ from debias.data.prepare import Prepared, prepare
 from debias.data.sample import Sample
 from debias.data.tables import Table, read_table
 from debias.errors import DataError, Problem, UsageError, together
-from debias.fairness.metrics import Metric
+from debias.fairness.metrics import METRICS, Metric
 from debias.model.archive import Archive
 from debias.model.network import Network
-from debias.objective import Constraint, Objective
+from debias.objective import Constraint, Objective, Performance, Selection
 from debias.report.model import ModelInfo, TableInfo
+from debias.words import show
+
+RATIO_NAMES = tuple(name for info in METRICS.values() if info.ratio for name in (info.name, info.alias))
+"""Names of the metrics that are bounded by ``--min-ratio``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +39,10 @@ class Request(Columns):
     model: str | Path
     data: Any
     eps: float | None = None
+    min_ratio: float | None = None
     metric: str = "statistical-parity"
+    performance: str = "balanced-accuracy"
+    confidence: float | None = None
     threshold: float | None = None
     decision: Literal["score", "argmax"] | None = None
     output_kind: Literal["probability", "logit", "softmax", "logits2"] | None = None
@@ -45,6 +52,7 @@ class Request(Columns):
     seed: int = 0
     margin: float = 0.01
     min_performance: float = 0.55
+    selection: str = "margin"
     train: Any = None
     test: Any = None
     holdout: float = 0.3
@@ -54,7 +62,8 @@ class Request(Columns):
     keep_best: bool = False
 
     def __post_init__(self) -> None:
-        problems = []
+        super().__post_init__()
+        problems = self.problems()
         if self.threshold is not None and not 0 < self.threshold < 1:
             problems.append(
                 Problem(f"{self.threshold!r} is no threshold", "--threshold", "Give a probability between 0 and 1.")
@@ -68,25 +77,55 @@ class Request(Columns):
         if self.seed < 0:
             problems.append(Problem(f"{self.seed!r} is no seed", "--seed", "Give 0 or more."))
         problems += _device_problems(self.device)
-        if self.eps is None and self.verb != "audit":
-            problems.append(Problem("no bound was given", "--eps", "A repair needs one, such as --eps 0.05."))
+        problems += self._bound_problems()
         try:
-            _ = self.objective
+            _ = self.objective if self.attributes else None
         except UsageError as error:
             problems += error.problems
         if problems:
-            raise UsageError(problems)
+            raise UsageError(dict.fromkeys(problems))
+
+    def _bound_problems(self) -> list[Problem]:
+        """Return what is wrong with the two ways to give the bound: the impact ratio has a least ratio."""
+        ratio = self.metric in RATIO_NAMES
+        problems = []
+        if self.min_ratio is not None and not 0 < self.min_ratio < 1:
+            problems.append(Problem(f"{self.min_ratio!r} is no ratio", "--min-ratio", "Give one between 0 and 1: 0.8."))
+        if ratio and self.eps is not None:
+            problems.append(
+                Problem("the impact ratio is bounded by its least value", "--eps", "Give --min-ratio 0.8 instead.")
+            )
+        if not ratio and self.min_ratio is not None:
+            found = f"is for the metric impact-ratio (air), the metric is {show(self.metric)}"
+            problems.append(Problem(found, "--min-ratio", "Give --eps, or --metric impact-ratio."))
+        if self.eps is None and self.min_ratio is None and self.verb != "audit":
+            flag, example = ("--min-ratio", 0.8) if ratio else ("--eps", 0.05)
+            problems.append(Problem("no bound was given", flag, f"A repair needs one, such as {flag} {example}."))
+        return problems
+
+    @property
+    def bound(self) -> float | None:
+        """The bound on \\|bias\\|: eps, of the impact ratio 1 less its least value; None where none is asked."""
+        if self.metric in RATIO_NAMES:
+            return None if self.min_ratio is None else 1 - self.min_ratio
+        return self.eps
 
     @property
     def objective(self) -> Objective:
         """What is measured, in the favourable direction that the flags tell; the contract may tell another.
 
-        An audit has no margin, and perhaps no bound.
+        Every attribute has the same bound. An audit has no margin, and perhaps no bound.
         """
-        constraint = Constraint(cast(Metric, self.metric), self.attr, 1.0 if self.eps is None else self.eps)
-        if self.verb == "audit":
-            return Objective((constraint,), margin=0.0)
-        return Objective((constraint,), margin=self.margin, min_performance=self.min_performance)
+        bound = 1.0 if self.bound is None or not 0 < (self.min_ratio or 0.5) < 1 else self.bound
+        metric, audit = cast(Metric, self.metric), self.verb == "audit"
+        return Objective(
+            tuple(Constraint(metric, name, bound) for name in self.attributes),
+            performance=cast(Performance, self.performance),
+            margin=0.0 if audit else self.margin,
+            min_performance=self.min_performance,
+            selection=cast(Selection, self.selection),
+            confidence=self.confidence,
+        )
 
     @property
     def columns(self) -> Columns:
@@ -106,14 +145,18 @@ class Request(Columns):
         return shlex.join([*parts, *settings])
 
 
+REPEATED = ("attr", "bins", "privileged")
+"""Flags that take one text each time."""
+
+
 def _flag(name: str, value: Any) -> list[str]:
     flag = f"--{name.replace('_', '-')}"
     if isinstance(value, bool):
         return [flag] if value else []
     if value is None or value == ():
         return []
-    if name == "bins" and not isinstance(value, str):
-        return [flag, ",".join(map(str, value)) + ","]
+    if name in REPEATED:
+        return [part for text in value for part in (flag, text)]
     if isinstance(value, Sequence) and not isinstance(value, str):
         line = io.StringIO()
         # The command line strips blanks round a name that is not quoted.
@@ -136,7 +179,7 @@ def _device_problems(device: str) -> list[Problem]:
 
 @dataclass(frozen=True)
 class Opened:
-    """An opened network with the rows of ``--data``."""
+    """An opened network with the rows of ``--data``; `request.attr` holds the names of the attributes as settled."""
 
     request: Request
     network: Network
@@ -147,10 +190,10 @@ class Opened:
 
     @property
     def attribute_is_input(self) -> bool:
-        """True where a column of the inputs tells the attribute."""
+        """True where a column of the inputs tells one of the attributes."""
         sample = self.data.sample
-        attribute = sample.attributes[self.request.attr]
-        return attribute.is_input or "group" in sample.inputs or _tells(sample, attribute.codes)
+        attributes = sample.attributes.values()
+        return "group" in sample.inputs or any(each.is_input or _tells(sample, each.codes) for each in attributes)
 
     def prepare(self, role: Literal["train", "test"]) -> Prepared:
         """Prepare another table with the columns, groups and positive value of ``--data``."""
@@ -194,6 +237,7 @@ def open_request(request: Request) -> Opened:
         tables["data"], request.columns, inputs=widths(network), contract=network.contract, dtype=dtype_name(network)
     )
     _check_features(network, data.sample)
+    request = replace(request, attr=tuple(data.groupings))  # sex * race is sex*race from here on
     return Opened(request, network, threshold, decision, data, tables)
 
 

@@ -58,7 +58,7 @@ def divide(opened: Opened) -> Parts:
         verdict, origin = others["test"].sample, "test"
         repeated = overlap(data.sample, verdict)
     elif request.holdout > 0:
-        split = holdout(data.sample, request.attr, request.holdout, request.seed)
+        split = holdout(data.sample, request.attributes, request.holdout, request.seed)
         select, verdict, origin = data.sample.take(split.selection), data.sample.take(split.verdict), "holdout"
         # A message about these rows says which part of the table is at fault.
         select = replace(select, name=f"{data.sample.name}, selection rows")

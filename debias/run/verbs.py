@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     Source: TypeAlias = str | Path | pd.DataFrame
+    Attr: TypeAlias = str | Sequence[str]
 
     class Common(TypedDict, total=False):
         """What an audit and every repair share."""
@@ -30,15 +31,19 @@ if TYPE_CHECKING:
         label: str | None
         positive: str | None
         favorable: Literal["positive", "negative"] | None
-        privileged: str | None
+        privileged: str | Sequence[str] | Mapping[str, str] | None
         metric: str
+        min_ratio: float | None
+        performance: str
+        confidence: float | None
         threshold: float | None
         decision: Literal["score", "argmax"] | None
         features: Sequence[str] | None
         ignore: Sequence[str]
         weight: str | None
         missing_attr: Literal["error", "drop", "group"]
-        bins: str | Sequence[float] | None
+        bins: str | Sequence[float] | Mapping[str, str | int | Sequence[float]] | None
+        min_group: int
         output_kind: Literal["probability", "logit", "softmax", "logits2"] | None
         contract: str | Path | Contract | None
         device: str
@@ -50,6 +55,7 @@ if TYPE_CHECKING:
 
         margin: float
         min_performance: float
+        selection: str
         train: Source | None
         test: Source | None
         holdout: float
@@ -61,7 +67,9 @@ if TYPE_CHECKING:
         progress: Progress | None
 
 
-def audit(model: str | Path, data: Source, *, attr: str, eps: float | None = None, **options: Unpack[Common]) -> Report:
+def audit(
+    model: str | Path, data: Source, *, attr: Attr, eps: float | None = None, **options: Unpack[Common]
+) -> Report:
     """Measure performance and bias per group of a network as it is deployed.
 
     Parameters
@@ -70,14 +78,15 @@ def audit(model: str | Path, data: Source, *, attr: str, eps: float | None = Non
         TorchScript .pt or torch.export .pt2 file.
     data : path or DataFrame
         The rows; nothing is set aside.
-    attr : str
-        Column of the protected attribute.
+    attr : str or sequence of str
+        Protected attributes: columns, or intersections of columns as ``sex*race``.
     eps : float, optional
-        The bound; without it the verdict is ``no-bound``.
+        The bound; without it the verdict is ``no-bound``. Of the impact ratio it is `min_ratio`.
     **options
-        `label`, `positive`, `favorable`, `privileged`, `metric`, `threshold`, `decision`, `features`, `ignore`,
-        `weight`, `missing_attr`, `bins`, `output_kind`, `contract`, `device`, `trust`, `seed`: the flags of
-        ``debias audit``.
+        `label`, `positive`, `favorable`, `privileged`, `metric`, `min_ratio`, `performance`, `confidence`,
+        `threshold`, `decision`, `features`, `ignore`, `weight`, `missing_attr`, `bins`, `min_group`, `output_kind`,
+        `contract`, `device`, `trust`, `seed`: the flags of ``debias audit``. Of several attributes, `bins` and
+        `privileged` are mappings by the attribute's name.
 
     Returns
     -------
@@ -92,7 +101,13 @@ def audit(model: str | Path, data: Source, *, attr: str, eps: float | None = Non
 
 
 def repair(
-    method: Method, model: str | Path, data: Source, *, attr: str, eps: float, **options: Unpack[Repairing]
+    method: Method,
+    model: str | Path,
+    data: Source,
+    *,
+    attr: Attr,
+    eps: float | None = None,
+    **options: Unpack[Repairing],
 ) -> Report:
     """Repair a network by a method under the bias-constrained objective, and give the verdict on other rows.
 
@@ -107,14 +122,14 @@ def repair(
         TorchScript .pt or torch.export .pt2 file; never changed.
     data : path or DataFrame
         Validation rows.
-    attr : str
-        Column of the protected attribute.
-    eps : float
-        The bound on |bias|.
+    attr : str or sequence of str
+        Protected attributes: columns, or intersections of columns as ``sex*race``; the bound must hold for each.
+    eps : float, optional
+        The bound on |bias|; the metric impact-ratio takes `min_ratio` instead.
     **options
-        Those of `audit`, and `margin`, `min_performance`, `train`, `test`, `holdout`, `split_by`, `keep_scores`,
-        `out`, `force`, `keep_best`: the flags of ``debias prune``; without `out` the file stands beside the model,
-        the verb in its name. `progress` is called with (steps done, steps in all, text).
+        Those of `audit`, and `margin`, `min_performance`, `selection`, `train`, `test`, `holdout`, `split_by`,
+        `keep_scores`, `out`, `force`, `keep_best`: the flags of ``debias prune``; without `out` the file stands
+        beside the model, the verb in its name. `progress` is called with (steps done, steps in all, text).
 
     Returns
     -------
@@ -139,14 +154,16 @@ def _repair(name: str, method: Callable[[], Method], options: dict[str, Any]) ->
 class Verb(Protocol):
     """The function of a method."""
 
-    def __call__(self, model: str | Path, data: Source, *, attr: str, eps: float, **options: Any) -> Report: ...
+    def __call__(
+        self, model: str | Path, data: Source, *, attr: Attr, eps: float | None = None, **options: Any
+    ) -> Report: ...
 
 
 def verb_of(kind: type[Method]) -> Verb:
     """Return the function of a method: `repair` with the method's settings among its arguments."""
     own = [item.name for item in fields(kind)]  # type: ignore[arg-type]
 
-    def verb(model: str | Path, data: Source, *, attr: str, eps: float, **options: Any) -> Report:
+    def verb(model: str | Path, data: Source, *, attr: Attr, eps: float | None = None, **options: Any) -> Report:
         settings = {name: options.pop(name) for name in own if name in options}
         options |= {"model": model, "data": data, "attr": attr, "eps": eps}
         return _repair(kind.name, partial(kind, **settings), options)

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import torch
 
-from debias.contract import Contract, Feature, Input, Output, ProtectedAttribute, write_document
-from debias.data.groups import MISSING_GROUP
+from debias.contract import Contract, Feature, Input, Output, write_document
+from debias.data.grouping import contract_entries
 from debias.errors import Problem, WriteError
 from debias.files import write_atomic
 from debias.methods.base import Repair
@@ -71,20 +71,15 @@ class Repaired:
 
 def _settled(opened: Opened) -> Contract:
     """Return the contract of the input file with all that flags and table settled in this run."""
-    data, network, name = opened.data, opened.network, opened.request.attr
+    data, network = opened.data, opened.network
     base = network.contract or Contract()
-    groups = tuple(group for group in data.groups if group != MISSING_GROUP)
-    attribute = ProtectedAttribute(
-        column=name,
-        privileged=data.privileged if data.privileged in groups else None,
-        groups=groups if len(groups) > 1 else None,
-        bins=data.grouping.edges or None,
-    )
+    entries = contract_entries(data.groupings, base)
+    told = {entry.column for entry in entries}
     changes: dict[str, Any] = {
         "label": data.label,
         "positive": data.positive,
         "favorable": data.favorable,
-        "attributes": (attribute, *(other for other in base.attributes if other.column != name)),
+        "attributes": (*entries, *(other for other in base.attributes if other.column not in told)),
     }
     if data.encoding == "plain":
         only = network.inputs[0]
