@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from debias.errors import Problem, UsageError
-from debias.methods.base import Flag, Method, Repair, Setting
+from debias.methods.base import Flag, Method, Repair, Setting, Step
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from debias.methods.search import Search
     from debias.model.network import Network
     from debias.model.tuning import Tuning
+    from debias.scorer import Target
 
     Indices = npt.NDArray[np.int64]
 
@@ -37,14 +39,17 @@ class GDA(Method):
     epochs : int
         Number of epochs E.
     batch_size : int
-        Rows M of a mini-batch. Every batch holds rows of every group (for equal opportunity: with the favourable
-        label); rows that carry no weight in the proxy count for the size of a batch and cost nothing.
+        Rows M of a mini-batch. Every batch holds rows of both groups that are compared (for equal opportunity: with
+        the favourable label); rows that carry no weight in the proxy count for the size of a batch and cost nothing.
     optimizer : {"adam", "sgd"}
         Adam by default: plain SGD at the paper's rate hardly moves the bias (benchmarks/README.md).
     one_batch : bool
         One mini-batch an epoch, as Algorithm 2 is printed; else a full pass over the training rows.
     evaluations : int
         How often an epoch's network is judged on the selection rows, evenly spaced.
+    patience : int
+        Stop after this many evaluations without a better network once the bias has crossed zero; 0 never stops, as
+        the paper has it. Until it stops the run is the same.
     """
 
     lr: Annotated[float, Flag("Learning rate.", metavar="RATE")] = 1e-5
@@ -58,6 +63,13 @@ class GDA(Method):
     evaluations: Annotated[
         int, Flag("How often in an epoch the network is judged on the selection rows.", metavar="N")
     ] = 1
+    patience: Annotated[
+        int,
+        Flag(
+            "Stop after so many evaluations without a better network once the bias has crossed zero; 0 never stops.",
+            metavar="N",
+        ),
+    ] = 10
     name: ClassVar[str] = "gda"
 
     def __post_init__(self) -> None:
@@ -71,6 +83,8 @@ class GDA(Method):
             )
             if not value > 0
         ]
+        if self.patience < 0:
+            problems.append(Problem(f"{self.patience!r} is out of range", "--patience", "Give 0 or more."))
         if self.optimizer not in ("adam", "sgd"):
             problems.append(Problem(f"unknown optimizer {self.optimizer!r}", "--optimizer", "Give adam or sgd."))
         if problems:
@@ -80,7 +94,8 @@ class GDA(Method):
         """Return the fine-tuned network with the largest objective on the selection rows."""
         import numpy as np
 
-        from debias.methods.search import Search, direction, pair_of
+        from debias.heading import Heading
+        from debias.methods.search import Search
         from debias.model.tuning import Tuning
 
         network, device = setting.network, setting.device
@@ -90,19 +105,32 @@ class GDA(Method):
         batches = _Batches(setting, self.batch_size)
         selection = {name: value.to(device) for name, value in network.tensors(setting.select).items()}
         logits = tuning.logits(selection).cpu().numpy()
-        sign = direction(search.add(logits, dict, {"epoch": 0}))
+        search.add(logits, dict, {"epoch": 0})
+        heading = Heading(search.scorer, logits)
+        crossing: int | None = None
         count = 1 if self.one_batch else batches.count
         judged = set(np.linspace(0, count, min(self.evaluations, count) + 1).round().astype(int)[1:])
         for epoch in range(self.epochs):
-            pair = pair_of(search.scorer, logits)
-            for number, (inputs, weights) in enumerate(batches.epoch(pair, count), start=1):
+            sign = heading.sign
+            for number, (inputs, weights) in enumerate(batches.epoch(heading.target, count), start=1):
                 step(inputs, weights, sign)
                 if number in judged:
                     logits = tuning.logits(selection).cpu().numpy()
-                    search.add(logits, tuning.state, {"epoch": epoch + number / count})
+                    last = search.add(logits, tuning.state, {"epoch": epoch + number / count})
+                    heading.look(logits)
+                    if heading.crossed and crossing is None:
+                        crossing = last.step
+                    if self._is_over(search, crossing):
+                        setting.progress(self.epochs, self.epochs, "stopped")
+                        return _finished(self, search)
             setting.progress(epoch + 1, self.epochs, f"bias {search.trajectory[-1].bias:+.4f}")
-        last = search.chosen == len(search.trajectory) - 1
-        return search.repair({"epochs": search.trajectory[search.chosen].detail["epoch"]}, tuple(_notes(self, last)))
+        return _finished(self, search)
+
+    def _is_over(self, search: Search, crossing: int | None) -> bool:
+        """Return whether the bias has crossed zero and nothing better came for long enough."""
+        if not self.patience or crossing is None:
+            return False
+        return len(search.trajectory) - 1 - max(crossing, search.chosen) >= self.patience
 
     def summary(self, repair: Repair, network: Network) -> str:
         """Return how far the network was fine-tuned."""
@@ -110,13 +138,23 @@ class GDA(Method):
         return f"Fine-tuned for {repair.changes['epochs']:g} epochs along the gradient of the bias."
 
 
-def _notes(method: GDA, last: bool) -> Iterator[str]:
-    if last:
+def _finished(method: GDA, search: Search) -> Repair:
+    chosen, last = search.trajectory[search.chosen], search.trajectory[-1]
+    return search.repair({"epochs": chosen.detail["epoch"]}, tuple(_notes(method, chosen, last)))
+
+
+def _notes(method: GDA, chosen: Step, last: Step) -> Iterator[str]:
+    if last.detail["epoch"] < method.epochs:
+        yield (
+            f"gda stopped after {last.detail['epoch']:g} of {method.epochs} epochs: the bias had crossed zero, and "
+            f"{method.patience} evaluations brought nothing better (--patience)."
+        )
+    elif chosen is last:
         yield "The last epoch was the best candidate: more --epochs or a larger --lr may go further."
     if method.optimizer == "adam" or not method.one_batch:
         yield (
             f"gda ran {method.optimizer} with {'one batch' if method.one_batch else 'a full pass'} per epoch; "
-            "the paper's text is --optimizer sgd --one-batch."
+            "the paper's text is --optimizer sgd --one-batch --patience 0."
         )
     yield "Gradients ran in eval mode: dropout off, BatchNorm statistics unchanged."
 
@@ -159,7 +197,7 @@ class _Batches:
         self.device = setting.device
         self.generator = np.random.default_rng(setting.seed)
 
-    def epoch(self, pair: tuple[int, int], count: int) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
+    def epoch(self, target: Target, count: int) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
         """Yield the first `count` batches of an epoch: inputs, and the rows' weights in the proxy of the batch.
 
         The two group means of a batch each have weight 1.
@@ -167,7 +205,7 @@ class _Batches:
         import numpy as np
         import torch
 
-        weights = self.scorer.proxy_weights(pair)
+        weights = self.scorer.proxy_weights(target)
         ups, downs = (self._dealt(np.flatnonzero(sign * weights > 0))[:count] for sign in (1, -1))
         sides = [side for both in zip(ups, downs, strict=True) for side in both]
         shares = np.concatenate([weights[side] / abs(weights[side].sum()) for side in sides])

@@ -12,13 +12,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from debias.data.sample import Sample
+from debias.data.sample import Attribute, Sample
 from debias.errors import UsageError
 from debias.methods.base import Setting
 from debias.methods.gda import GDA
 from debias.methods.search import Search
 from debias.model.network import Network
 from debias.model.tuning import Tuning
+from debias.objective import Constraint, Objective
 from tests.model import nets, opened
 
 Making = Callable[..., Setting]
@@ -62,13 +63,23 @@ def test_one_full_step_is_worked_out_by_hand(
     best = scorer.sweep(network.logits(rows)).best()
     assert best is not None
     sign = 1 if best.bias > 0 else -1
-    pair = scorer.pair(network.logits(rows) > best.cut)
+    pair = _widest(network.logits(rows) > best.cut, rows, groups, metric)
     x = rows.inputs["features"].numpy()
     w, b = network.state["0.weight"].numpy(), network.state["0.bias"].numpy()
     p = 1 / (1 + np.exp(-(x @ w[0] + b[0])))
     slope = _proxy(p, rows, pair, metric) * p * (1 - p)
     np.testing.assert_allclose(states[-1]["0.weight"].numpy()[0], w[0] - 0.5 * sign * slope @ x, rtol=1e-9)
     np.testing.assert_allclose(states[-1]["0.bias"].numpy()[0], b[0] - 0.5 * sign * slope.sum(), rtol=1e-9)
+
+
+def _widest(decided: np.ndarray, rows: Sample, groups: int, metric: str) -> tuple[int, int]:
+    """Return the groups compared: of two the first and the second (privileged), else those of extreme rates."""
+    if groups == 2:
+        return 0, 1
+    weight = np.ones(len(rows)) if rows.weight is None else rows.weight
+    among = weight * ((rows.y == 1) | (metric == "statistical-parity"))
+    rates = [np.average(decided, weights=among * (rows.attributes["a"].codes == group)) for group in range(groups)]
+    return int(np.argmin(rates)), int(np.argmax(rates))
 
 
 def _every_state(method: GDA, given: Setting) -> list[Mapping[str, Tensor]]:
@@ -174,6 +185,67 @@ def test_of_more_than_two_groups_the_widest_pair_is_narrowed(groups: int, settin
     assert repair.trajectory[-1].bias > repair.trajectory[0].bias
 
 
+def _two_attributes(rows: int = 400) -> Sample:
+    """Return rows with a second attribute ``b`` whose groups differ the other way and less."""
+    network = opened.network("relu")
+    sample = opened.drawn(network, rows)
+    score = network.logits(sample)
+    noise = np.random.default_rng(1).normal(0, 3 * score.std(), rows)
+    codes = (score + noise < np.median(score)).astype(np.int64)
+    attributes = dict(sample.attributes) | {"b": Attribute("b", codes, ("no", "yes"), 1)}
+    return replace(sample, attributes=attributes)
+
+
+@pytest.mark.parametrize("metric", ["equalized-odds", "predictive-equality", "impact-ratio"])
+@pytest.mark.parametrize("groups", [2, 3])
+def test_other_metrics_are_driven_towards_zero(metric: str, groups: int, setting: Making) -> None:
+    network = opened.network("relu")
+    rows = opened.drawn(network, 400, groups)
+    repair = GDA(lr=3e-3, epochs=12, batch_size=64).repair(setting(network, rows, metric=metric, eps=0.02, margin=0.0))
+    biases = [abs(step.bias) for step in repair.trajectory]
+    assert biases[0] > 0.1
+    assert min(biases) < biases[0] / 2
+
+
+def test_every_constraint_is_driven() -> None:
+    network, rows = opened.network("relu"), _two_attributes()
+    constraints = tuple(Constraint("statistical-parity", name, 0.06) for name in ("a", "b"))
+    given = Setting(network, rows, rows, Objective(constraints, margin=0.0))
+    scorer = given.objective.on(rows)
+    before = [abs(target.bias) for target in scorer.targets(network.logits(rows))]
+    assert min(before) > 0.1
+    states = _every_state(GDA(lr=1e-3, epochs=40, batch_size=64), given)
+    after = [max(abs(t.bias) for t in scorer.targets(network.logits(rows, state))) for state in states[1:]]
+    assert min(after) < 0.1
+
+
+def _crossing() -> Setting:
+    network = opened.network("relu")
+    rows = opened.drawn(network, 300)
+    return Setting(network, rows, rows, Objective(Constraint("statistical-parity", "a", 0.1)))
+
+
+def test_it_stops_when_nothing_better_comes_after_the_crossing() -> None:
+    whole = GDA(lr=3e-3, epochs=60, batch_size=64, patience=0).repair(_crossing())
+    assert len(whole.trajectory) == 61
+    assert "stopped" not in " ".join(whole.notes)
+    first = whole.trajectory[0].bias
+    crossing = next(step.step for step in whole.trajectory if step.bias * first < 0)
+    for patience in (1, 4, 10):
+        short = GDA(lr=3e-3, epochs=60, batch_size=64, patience=patience).repair(_crossing())
+        assert whole.trajectory[: len(short.trajectory)] == short.trajectory, "the same run until it stops"
+        last = len(short.trajectory) - 1
+        assert last == max(crossing, short.chosen) + patience
+        assert f"stopped after {last} of 60 epochs" in short.notes[0]
+    assert short.chosen == whole.chosen
+    assert all(torch.equal(short.state[name], whole.state[name]) for name in whole.state)
+
+
+def test_without_a_crossing_it_goes_on() -> None:
+    repair = GDA(lr=1e-7, epochs=15, batch_size=64, patience=1).repair(_crossing())
+    assert len(repair.trajectory) == 16
+
+
 def test_training_and_selection_rows_are_told_apart(setting: Making) -> None:
     network = opened.network("relu")
     select, train = opened.drawn(network, 100, seed=1), opened.drawn(network, 200, seed=2)
@@ -252,7 +324,8 @@ def test_progress_counts_the_epochs(setting: Making) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"lr": 0.0}, {"epochs": 0}, {"batch_size": 0}, {"evaluations": 0}, {"optimizer": "lbfgs"}]
+    "wrong",
+    [{"lr": 0.0}, {"epochs": 0}, {"batch_size": 0}, {"evaluations": 0}, {"optimizer": "lbfgs"}, {"patience": -1}],
 )
 def test_settings_out_of_range_are_refused(wrong: Mapping[str, Any]) -> None:
     with pytest.raises(UsageError):
