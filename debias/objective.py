@@ -179,8 +179,15 @@ class Objective:
             return max(32 * _EPS32, 8 * _EPS32 / (1 - self.deployed))
         return max(_EPS64, 8 * _EPS64 / (1 - self.deployed)) if self.deployed > 0.5 else _EPS64
 
-    def on(self, sample: Rows) -> Scorer:
+    def on(self, sample: Rows, *, lenient: bool = False) -> Scorer:
         """Return the scorer of this objective on the rows of `sample`.
+
+        Parameters
+        ----------
+        sample : Sample
+            The rows.
+        lenient : bool
+            Accept rows on which a rate is undefined; only counts can be asked of the scorer then.
 
         Raises
         ------
@@ -193,7 +200,8 @@ class Objective:
             raise DataError([Problem(f"attribute {name!r} was not prepared", sample.name) for name in absent])
         attributes = [sample.attributes[item.attribute] for item in self.constraints]
         scorer = Scorer(self, sample.y, attributes, sample.weight, sample.judged)
-        if problems := scorer.problems(sample.name):
+        problems = scorer.problems(sample.name)
+        if problems and not (lenient and len(sample.y)):
             raise DataError(problems)
         return scorer
 

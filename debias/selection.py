@@ -80,5 +80,5 @@ def judge(
 
 
 def _all(holds: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    everywhere: npt.NDArray[np.bool_] = holds.all(axis=0)
+    everywhere: npt.NDArray[np.bool_] = np.logical_and.reduce(holds, axis=0)
     return everywhere

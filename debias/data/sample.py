@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+_Item = TypeVar("_Item", np.int64, np.float64, np.uint64)
 
 
 @dataclass(frozen=True)
@@ -102,3 +103,28 @@ class Sample:
             hashes=None if self.hashes is None else self.hashes[index],
             judged=None if self.judged is None else self.judged[index],
         )
+
+
+def joined(select: Sample, train: Sample) -> Sample:
+    """Return the rows of both as one sample; those of `train` count for the bias alone, not for performance."""
+    import torch
+
+    def both(first: npt.NDArray[_Item] | None, second: npt.NDArray[_Item] | None) -> npt.NDArray[_Item] | None:
+        return None if first is None or second is None else np.concatenate([first, second])
+
+    judged = np.zeros(len(select) + len(train), bool)
+    judged[: len(select)] = True
+    return replace(
+        select,
+        inputs={role: torch.cat([values, train.inputs[role]]) for role, values in select.inputs.items()},
+        y=np.concatenate([select.y, train.y]),
+        attributes={
+            name: replace(attribute, codes=np.concatenate([attribute.codes, train.attributes[name].codes]))
+            for name, attribute in select.attributes.items()
+        },
+        rows=np.concatenate([select.rows, train.rows]),
+        weight=both(select.weight, train.weight),
+        cluster=both(select.cluster, train.cluster),
+        hashes=both(select.hashes, train.hashes),
+        judged=judged,
+    )

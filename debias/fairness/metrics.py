@@ -166,8 +166,10 @@ def disparity(rates: FloatArray, privileged: int | None, ratio: bool = False) ->
         difference: FloatArray = first - second
         return difference
     top = np.maximum(first, second)
-    gap = np.divide(np.minimum(first, second), top, out=np.full(np.shape(top), np.nan), where=top > 0) - 1
-    return np.where(first <= second, gap, -gap)
+    gap = np.full(np.shape(top), np.nan)
+    np.divide(np.minimum(first, second), top, out=gap, where=top > 0)
+    signed: FloatArray = np.where(first <= second, gap - 1, 1 - gap)
+    return signed
 
 
 @dataclass(frozen=True)

@@ -173,6 +173,11 @@ class Method(ABC):
         del network
         return []
 
+    def unsuited(self, objective: Objective) -> list[Problem]:
+        """Return why the method cannot work under an objective; nothing where it can."""
+        del objective
+        return []
+
     def skipped(self, network: Network) -> dict[str, str]:
         """Return the layers that the method leaves alone, by path, with the reason."""
         del network

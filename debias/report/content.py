@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from debias.report.model import Figures, Report
+from debias.report.model import Figures, GroupRule, Parity, Report
 from debias.report.text import count, ranges, rate, signed, size
 
-HEADLINES = {"pass": "PASS", "fail": "FAIL", "no-bound": "NO BOUND"}
+HEADLINES = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE", "no-bound": "NO BOUND"}
+MEASURES = {"balanced-accuracy": "bal.acc", "accuracy": "acc", "f1": "F1", "auroc": "AUROC"}
 CHOSEN_BY = {
     "test": "rows of --test",
     "holdout": "rows of --data, set aside before anything looked at them",
@@ -61,7 +62,7 @@ def document(report: Report) -> Document:
         warnings=tuple(_warnings(report)),
         sections=tuple(
             section
-            for section in (_bias(report), _overall(report), _groups(report), _change(report), _rows(report))
+            for section in (_bias(report), _overall(report), *_groups(report), _change(report), _rows(report))
             if section is not None
         )
         + tuple(_closing(report)),
@@ -98,21 +99,46 @@ def _warnings(report: Report) -> Iterator[str]:
 def _bias(report: Report) -> Section:
     favorable = report.positive_label if report.favorable == "positive" else f"not {report.positive_label}"
     sentences = [f"{report.metric}: {report.metric_formula}; + is the favourable decision (label {favorable})."]
-    if report.privileged is not None:
-        others = [name for name in report.groups if name != report.privileged]
-        sentences.append(f"Attribute {report.attribute}: {report.privileged} is privileged over {', '.join(others)}.")
-    else:
-        sentences.append(f"Attribute {report.attribute}: {', '.join(report.groups)}; no group is privileged.")
-    if len(report.groups) > 2:
+    for attribute in report.attributes:
+        if attribute.privileged is not None:
+            others = [name for name in attribute.groups if name != attribute.privileged]
+            sentences.append(
+                f"Attribute {attribute.name}: {attribute.privileged} is privileged over {', '.join(others)}."
+            )
+        else:
+            sentences.append(f"Attribute {attribute.name}: {', '.join(attribute.groups)}; no group is privileged.")
+    if any(len(attribute.groups) > 2 for attribute in report.attributes):
         sentences.append("Of more than two groups, the bias is the lowest rate minus the highest.")
-    items = tuple(f"{name}: {figures.sentence}" for name, figures in _stages(report))
-    return Section("Bias", tuple(sentences), items=items)
+    several = len(report.attributes) > 1
+    items = []
+    for name, figures in _stages(report):
+        for parity in figures.parities:
+            who = f"{name}, {parity.attribute}" if several else name
+            items.append(f"{who}: {parity.sentence}{_interval(parity)}")
+    confidence = [parity.interval.confidence for parity in report.before.parities if parity.interval is not None]
+    if confidence:
+        sentences.append(f"In brackets: {_percent(confidence[0])} interval for the bias, from these rows alone.")
+    return Section("Bias", tuple(sentences), items=tuple(items))
+
+
+def _interval(parity: Parity) -> str:
+    if parity.interval is None:
+        return ""
+    return f" [{signed(parity.interval.low)}, {signed(parity.interval.high)}]"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g}%"
 
 
 def _overall(report: Report) -> Section:
+    measure = MEASURES[report.performance]
+    # Accuracy, balanced accuracy and AUROC are always there.
+    extra = measure == "F1"
     rows: tuple[tuple[str, ...], ...] = tuple(
         (
             name,
+            *([rate(figures.f1)] if extra else []),
             rate(figures.balanced_accuracy),
             rate(figures.accuracy),
             signed(figures.bias),
@@ -123,38 +149,61 @@ def _overall(report: Report) -> Section:
         )
         for name, figures in _stages(report, every=True)
     )
-    columns: tuple[str, ...] = ("network", "bal.acc", "acc", "bias", "AUROC", "Brier", "threshold", "objective")
-    align = "lrrrrrrr"
+    columns: tuple[str, ...] = (
+        "network",
+        *(["F1"] if extra else []),
+        "bal.acc",
+        "acc",
+        "bias",
+        "AUROC",
+        "Brier",
+        "threshold",
+        "objective",
+    )
+    align = "l" + "r" * (len(columns) - 1)
     if report.eps is None:  # the objective asks for a bound
         columns, rows, align = columns[:-1], tuple(row[:-1] for row in rows), align[:-1]
-    sentences: tuple[str, ...] = ()
-    spread = {name: f.mean_pairwise for name, f in _stages(report) if f.mean_pairwise is not None}
-    if len(report.groups) > 2 and spread:
-        told = ", ".join(f"{name} {value:.4f}" for name, value in spread.items())
-        sentences = (f"Mean pairwise difference: {told}.",)
-    return Section(f"Figures on {count(report.before.n)} rows", sentences, Table(columns, rows, align))
+    sentences = []
+    if report.performance != "balanced-accuracy":
+        sentences.append(f"The objective is {measure} where every bound is met, else 0.")
+    if len(report.attributes) > 1:
+        sentences.append("bias is that of the attribute that uses up most of its bound.")
+    for index, attribute in enumerate(report.attributes):
+        spread = {name: figures.parities[index].mean_pairwise for name, figures in _stages(report)}
+        if len(attribute.groups) > 2 and None not in spread.values():
+            told = ", ".join(f"{name} {value:.4f}" for name, value in spread.items())
+            of = f" of {attribute.name}" if len(report.attributes) > 1 else ""
+            sentences.append(f"Mean pairwise difference{of}: {told}.")
+    return Section(f"Figures on {count(report.before.n)} rows", tuple(sentences), Table(columns, rows, align))
 
 
-def _groups(report: Report) -> Section:
-    stages = _stages(report)
-    weighted = any(abs(group.weight - group.n) > 1e-9 for group in report.before.groups)
+def _groups(report: Report) -> Iterator[Section]:
+    for index, attribute in enumerate(report.attributes):
+        title = "Groups" if len(report.attributes) == 1 else f"Groups of {attribute.name}"
+        yield _groups_of(title, [(name, figures.parities[index]) for name, figures in _stages(report)])
+
+
+def _groups_of(title: str, stages: list[tuple[str, Parity]]) -> Section:
+    before = stages[0][1].groups
+    weighted = any(abs(group.weight - group.n) > 1e-9 for group in before)
     columns = ("group", "network", "n", "selected", "rate", "TPR", "FPR", "bal.acc")
     rows = []
     undefined = []
-    for index, group in enumerate(report.before.groups):
+    for index, group in enumerate(before):
         name = f"{group.name}*" if group.privileged else group.name
-        for stage, figures in stages:
-            one = figures.groups[index]
+        for stage, parity in stages:
+            one = parity.groups[index]
             cells = (one.selection_rate, one.tpr, one.fpr, one.balanced_accuracy)
             rows.append((name, stage, count(one.n), count(one.selected), *map(rate, cells)))
         if group.tpr is None:
             undefined.append(group.name)
-    sentences = ["rate is the selection rate" + ("; * is the privileged group." if report.privileged else ".")]
+    privileged = any(group.privileged for group in before)
+    sentences = ["rate is the selection rate" + ("; * is the privileged group." if privileged else ".")]
     if weighted:
         sentences.append("n and selected count rows; rates are weighted.")
     if undefined:
         sentences.append(f"– is undefined: no rows with a favourable label in {', '.join(undefined)}.")
-    return Section("Groups", tuple(sentences), Table(columns, tuple(rows), "llrrrrrr", grouped=len(stages) > 1))
+    return Section(title, tuple(sentences), Table(columns, tuple(rows), "llrrrrrr", grouped=len(stages) > 1))
 
 
 def _change(report: Report) -> Section | None:
@@ -175,6 +224,13 @@ def _change(report: Report) -> Section | None:
             "The cut is folded into the last bias, which moves every score; "
             "calibrate again before reading it as a probability."
         )
+    elif change.rule is not None:
+        sentences.append(f"Each group of {change.rule.attribute} has its own cut of the unchanged network's score.")
+        if change.rule.shared_draws is not None:
+            sentences.append(
+                "Some decisions are drawn, by a seeded hash of the features: the same person gets the same decision. "
+                f"{_percent(change.rule.shared_draws)} of the verdict rows share their draw with another row."
+            )
     elif report.after is not None:
         sentences.append(
             f"The scores stay as they come: the deployed system has to cut them at {report.after.threshold!r}"
@@ -194,8 +250,19 @@ def _change(report: Report) -> Section | None:
         f"layer {path}: {count(len(units))} unit{'s' if len(units) > 1 else ''} pruned ({ranges(units)})"
         for path, units in change.units.items()
     ]
+    if change.rule is not None:
+        items += [_group_rule(group) for group in change.rule.groups]
     items += [f"layer {path} left alone: {reason}" for path, reason in change.skipped_layers.items()]
     return Section("What was changed", tuple(sentences), items=tuple(items))
+
+
+def _group_rule(rule: GroupRule) -> str:
+    if (rule.below, rule.above) == (0.0, 1.0):
+        return f"{rule.group}: positive where the score is above {rule.cut:.6g}"
+    return (
+        f"{rule.group}: positive with probability {rule.above:.4g} where the score is above {rule.cut:.6g}, else with "
+        f"{rule.below:.4g}"
+    )
 
 
 def _rows(report: Report) -> Section:
@@ -208,7 +275,8 @@ def _rows(report: Report) -> Section:
             items.append(f"influences and gradients: {count(rows.train)} of {source}")
     for table, missing in rows.missing_attribute.items():
         if missing:
-            items.append(f"without {report.attribute} in {table}: {count(missing)} ({rows.missing_attribute_policy})")
+            names = ", ".join(attribute.name for attribute in report.attributes)
+            items.append(f"without {names} in {table}: {count(missing)} ({rows.missing_attribute_policy})")
     if rows.dropped:
         items.append(f"left out by the stated policies: {count(rows.dropped)}")
     if rows.kept_whole:

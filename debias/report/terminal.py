@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 INDENT = 2
 GAP = 2
 WORDS = 10
-STYLES = {"PASS": "bold green", "FAIL": "bold red", "NO BOUND": "bold", "USABLE": "bold green", "REFUSED": "bold red"}
+STYLES = {
+    "PASS": "bold green",
+    "FAIL": "bold red",
+    "INCONCLUSIVE": "bold yellow",
+    "NO BOUND": "bold",
+    "USABLE": "bold green",
+    "REFUSED": "bold red",
+}
 
 
 def verdict_line(value: Value) -> str:

@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from debias.errors import ModelError, Problem
 from debias.fairness.metrics import METRICS
-from debias.objective import Objective, decide, exit_code
-from debias.report.model import Figures, Report, Rows
+from debias.objective import Objective, exit_code
+from debias.report.model import AttributeInfo, Figures, Report, Rows
 from debias.run.figures import Measured
 from debias.run.opening import Opened, Request, model_info, open_request, table_info, versions
 from debias.run.statements import bound_statement, one_decision
+from debias.run.verdict import Ruling, rule
 
 
 def run_audit(request: Request) -> Report:
     """Return the report of an audit of all rows of ``--data``."""
     opened = open_request(request)
     objective = replace(request.objective, favorable=opened.data.favorable)
-    measured = Measured.on(opened.data.sample, objective, request.eps)
+    bounded = request.bound is not None
+    measured = Measured.on(opened.data.sample, objective, bounded=bounded, lenient=objective.confidence is not None)
     output = opened.network.outputs(opened.data.sample)
     _check_scores(output, str(request.model))
-    before, disagreements = deployed(opened, measured, output)
-    verdict = decide(before.bias, request.eps)
+    before = deployed(opened, measured, output)
+    ruling = before.ruling(measured, bounded=bounded)
     rows = len(opened.data.sample)
     which = f"{'the' if opened.data.dropped else 'all'} {rows:,} rows of {opened.data.sample.name}"
     return Report(
         verb="audit",
-        verdict=verdict,
-        exit_code=exit_code(verdict),
-        statement=bound_statement(verdict, before, request.eps, which),
+        verdict=ruling.verdict,
+        exit_code=exit_code(ruling.verdict),
+        statement=bound_statement(ruling, before.figures, objective, which),
+        more_rows=list(ruling.more_rows),
         rows=Rows(
             data=rows,
             train=0,
@@ -46,9 +51,9 @@ def run_audit(request: Request) -> Report:
         min_performance=None,
         optimistic=False,
         uses_attribute=opened.attribute_is_input,
-        before=before,
-        decision_disagreements=disagreements,
-        notes=[*opened.network.notes, *opened.data.notes, *one_decision(before)],
+        before=before.figures,
+        decision_disagreements=before.disagreements,
+        notes=[*opened.network.notes, *opened.data.notes, *one_decision(before.figures)],
         command=request.command(),
         **common(opened, objective),
     )
@@ -59,17 +64,24 @@ def common(opened: Opened, objective: Objective) -> dict[str, Any]:
     import debias
 
     request, data = opened.request, opened.data
-    metric = objective.constraint.metric
+    metric = objective.constraints[0].metric
     return {
         "debias_version": debias.__version__,
         "metric": metric,
         "metric_formula": METRICS[metric].formula,
-        "attribute": request.attr,
-        "groups": list(data.groups),
-        "privileged": data.privileged,
+        "performance": objective.performance,
+        "attributes": [
+            AttributeInfo(
+                name=item.name,
+                groups=list(item.groups),
+                privileged=None if item.privileged is None else item.groups[item.privileged],
+            )
+            for item in (data.sample.attributes[constraint.attribute] for constraint in objective.constraints)
+        ],
         "favorable": data.favorable,
         "positive_label": data.positive,
-        "eps": request.eps,
+        "eps": objective.constraints[0].eps if request.bound is not None else None,
+        "confidence": objective.confidence,
         "threshold": opened.threshold,
         "decision": opened.decision,
         "model": model_info(opened.network.archive, request.model),
@@ -93,8 +105,33 @@ def _check_scores(output: Tensor, where: str) -> None:
         )
 
 
-def deployed(opened: Opened, measured: Measured, output: Tensor | None = None) -> tuple[Figures, int | None]:
-    """Return the figures of the file's own decisions, and the rows where argmax and score disagree.
+@dataclass(frozen=True, eq=False)
+class Deployed:
+    """What a file decides on some rows.
+
+    Parameters
+    ----------
+    figures : Figures
+        Counted from its own decisions.
+    decisions : ndarray of bool, shape [N]
+        True where the decision is positive.
+    disagreements : int or None
+        Rows where argmax and score disagree; None for one score.
+    """
+
+    figures: Figures
+    decisions: npt.NDArray[np.bool_]
+    disagreements: int | None = None
+
+    def ruling(self, measured: Measured, *, bounded: bool = True, held: bool = True, fresh: bool = True) -> Ruling:
+        """Return the verdict of these decisions; see `debias.run.verdict.rule`."""
+        scorer = measured.scorer
+        counts = [scorer.counts(self.decisions, index) for index in range(len(scorer.attributes))]
+        return rule(self.figures, counts, scorer.attributes, scorer.objective, bounded=bounded, held=held, fresh=fresh)
+
+
+def deployed(opened: Opened, measured: Measured, output: Tensor | None = None) -> Deployed:
+    """Return what the file itself decides.
 
     Parameters
     ----------
@@ -116,4 +153,4 @@ def deployed(opened: Opened, measured: Measured, output: Tensor | None = None) -
     probabilities = head.probabilities(output).double().numpy()
     scores = output.reshape(-1).double().numpy() if head.classes == 1 else opened.network.logits(sample)
     figures = measured.figures(decisions.numpy(), at, scores=scores, probabilities=probabilities)
-    return figures, disagreements
+    return Deployed(figures, decisions.numpy(), disagreements)

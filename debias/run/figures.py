@@ -10,15 +10,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from debias.data.sample import Attribute, Sample
+from debias.data.sample import Sample
 from debias.fairness import metrics
+from debias.fairness.assessment import bias_interval
 from debias.fairness.counts import Counts
 from debias.fairness.metrics import Bias, Metric
 from debias.objective import Objective, Scorer, decide
-from debias.report.model import Figures, GroupFigures
+from debias.report.model import Figures, GroupFigures, IntervalFigures, Parity
+from debias.scorer import Groups
 from debias.words import show
 
 Floats = npt.NDArray[np.floating[Any]]
+DEFAULT_CONFIDENCE = 0.95
+"""Of intervals in reports, where ``--confidence`` asks for no other."""
 
 
 @dataclass(frozen=True)
@@ -30,27 +34,19 @@ class Measured:
     sample : Sample
         The rows.
     scorer : Scorer
-        Metric and groups on these rows.
-    attribute : Attribute
-        The protected attribute.
-    metric : str
-        Which rates are compared.
-    eps : float or None
-        The bound.
+        The objective on these rows.
+    bounded : bool
+        A bound was asked; without one the objective is 0.
     """
 
     sample: Sample
     scorer: Scorer
-    attribute: Attribute
-    metric: Metric
-    eps: float | None
+    bounded: bool = True
 
     @classmethod
-    def on(cls, sample: Sample, objective: Objective, eps: float | None) -> Measured:
-        """Bind an objective to rows; raises DataError where a rate is undefined on them."""
-        constraint = objective.constraint
-        attribute = sample.attributes[constraint.attribute]
-        return cls(sample, objective.on(sample), attribute, constraint.metric, eps)
+    def on(cls, sample: Sample, objective: Objective, *, bounded: bool = True, lenient: bool = False) -> Measured:
+        """Bind an objective to rows; unless `lenient`, raises DataError where a rate is undefined on them."""
+        return cls(sample, objective.on(sample, lenient=lenient), bounded)
 
     def figures(
         self,
@@ -73,34 +69,92 @@ class Measured:
         probabilities : ndarray or None, shape [N]
             Of the positive label, for the Brier score.
         """
-        counts = self.scorer.counts(decisions)
-        bias = metrics.bias(counts, self.metric, self.scorer.privileged)
-        accuracy = metrics.balanced_accuracy(counts)
-        met = decide(bias.value, self.eps) == "pass" and accuracy is not None
+        objective, sample = self.scorer.objective, self.sample
+        parities = [
+            self._parity(index, self.scorer.counts(decisions, index)) for index in range(len(objective.constraints))
+        ]
+        biases = [parity.bias for parity in parities]
+        everyone = self.scorer.counts(decisions).total
+        kinds = {
+            "balanced-accuracy": metrics.balanced_accuracy(everyone),
+            "accuracy": metrics.accuracy(everyone),
+            "f1": self._f1(everyone),
+            "auroc": metrics.auroc(scores, sample.y, sample.weight),
+        }
+        performance = kinds[objective.performance]
+        met = all(decide(bias, item.eps) == "pass" for bias, item in zip(biases, objective.constraints, strict=True))
         return Figures(
-            n=len(self.sample),
-            balanced_accuracy=accuracy,
-            accuracy=metrics.accuracy(counts),
-            bias=bias.value,
-            mean_pairwise=bias.mean_pairwise,
-            pair=None if bias.pair is None else self._names(bias.pair),
-            sentence=self._sentence(bias),
-            auroc=metrics.auroc(scores, self.sample.y, self.sample.weight),
-            brier=None if probabilities is None else metrics.brier(probabilities, self.sample.y, self.sample.weight),
+            n=len(sample),
+            performance=performance,
+            balanced_accuracy=kinds["balanced-accuracy"],
+            accuracy=kinds["accuracy"],
+            f1=kinds["f1"],
+            bias=self._tightest(biases),
+            parities=parities,
+            auroc=kinds["auroc"],
+            brier=None if probabilities is None else metrics.brier(probabilities, sample.y, sample.weight),
             threshold=threshold,
-            objective=accuracy if met and accuracy is not None else 0.0,
-            groups=_groups(counts, self.attribute),
+            objective=performance if self.bounded and met and performance is not None else 0.0,
         )
 
-    def _names(self, pair: Sequence[int]) -> tuple[str, str]:
-        return self.attribute.groups[pair[0]], self.attribute.groups[pair[1]]
+    def _tightest(self, biases: Sequence[float | None]) -> float | None:
+        """Return the bias that uses up most of its bound; None where one is undefined."""
+        shares = [
+            (abs(bias) / item.eps, bias)
+            for bias, item in zip(biases, self.scorer.objective.constraints, strict=True)
+            if bias is not None
+        ]
+        return None if len(shares) < len(biases) else max(shares)[1]
 
-    def _sentence(self, bias: Bias) -> str:
-        if bias.pair is None:
-            return f"{self.metric} is undefined on these rows"
-        left, right = (metrics.RATE_TEXT[bias.rate].format(show(name).strip("'")) for name in self._names(bias.pair))
-        value = "undefined" if bias.value is None else f"{bias.value:+.4f}".replace("-", "−")
-        return f"{left} − {right} = {value}"
+    def _f1(self, everyone: Counts) -> float | None:
+        """F1 of the positive label; `everyone` is in the favourable frame."""
+        flipped = self.scorer.flipped
+        hits = everyone.true_negatives if flipped else everyone.true_positives
+        chosen = everyone.weight - everyone.selected if flipped else everyone.selected
+        positives = everyone.negatives if flipped else everyone.positives
+        return float(metrics.f1(hits, chosen, float(positives[0]))[0])
+
+    def _parity(self, index: int, counts: Counts) -> Parity:
+        objective, attribute = self.scorer.objective, self.scorer.attributes[index]
+        constraint = objective.constraints[index]
+        bias = metrics.bias(counts, constraint.metric, attribute.privileged)
+        # The two one-sided bounds of the gate, where it asks for them.
+        sure = DEFAULT_CONFIDENCE if objective.confidence is None else 2 * objective.confidence - 1
+        interval = bias_interval(counts, constraint.metric, sure, attribute.privileged)
+        return Parity(
+            attribute=constraint.attribute,
+            bias=bias.value,
+            mean_pairwise=bias.mean_pairwise,
+            pair=None if bias.pair is None else _names(attribute, bias.pair),
+            sentence=_sentence(constraint.metric, attribute, bias),
+            interval=None
+            if interval is None
+            else IntervalFigures(
+                low=interval.low, high=interval.high, confidence=interval.confidence, method=interval.method
+            ),
+            groups=_groups(counts, attribute),
+        )
+
+
+def _names(attribute: Groups, pair: Sequence[int]) -> tuple[str, str]:
+    return attribute.groups[pair[0]], attribute.groups[pair[1]]
+
+
+def _sentence(metric: Metric, attribute: Groups, bias: Bias) -> str:
+    if bias.pair is None:
+        return f"{metric} is undefined on these rows"
+    text = metrics.RATE_TEXT[bias.rate]
+    left, right = (text.format(show(name).strip("'")) for name in _names(attribute, bias.pair))
+    if not metrics.METRICS[metric].ratio:
+        return f"{left} − {right} = {_signed(bias.value)}"
+    if bias.value is not None and bias.value > 0:
+        left, right = right, left
+    ratio = "undefined" if bias.value is None else f"{1 - abs(bias.value):.4f}"
+    return f"{left} / {right} = {ratio}"
+
+
+def _signed(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:+.4f}".replace("-", "−")
 
 
 def probability(cut: float) -> float:
@@ -109,7 +163,7 @@ def probability(cut: float) -> float:
     return min(value, 1 - 2**-53)
 
 
-def _groups(counts: Counts, attribute: Attribute) -> list[GroupFigures]:
+def _groups(counts: Counts, attribute: Groups) -> list[GroupFigures]:
     rates = (
         metrics.selection_rates(counts),
         metrics.tprs(counts),

@@ -53,6 +53,7 @@ class Request(Columns):
     margin: float = 0.01
     min_performance: float = 0.55
     selection: str = "margin"
+    pool: bool = False
     train: Any = None
     test: Any = None
     holdout: float = 0.3

@@ -2,24 +2,63 @@
 
 from __future__ import annotations
 
+from debias.fairness.metrics import METRICS
 from debias.methods.base import Repair
-from debias.objective import Objective, Verdict, decide
-from debias.report.model import Figures
+from debias.objective import Objective, decide
+from debias.report.model import Figures, Parity
+from debias.run.verdict import Ruling
+from debias.words import show
 
 
-def bound_statement(verdict: Verdict, figures: Figures, eps: float | None, rows: str) -> str:
-    """Return the verdict as one sentence."""
-    value = "undefined" if figures.bias is None else f"{abs(figures.bias):.4f}"
-    if verdict == "no-bound" or eps is None:
-        return f"No bound was asked (--eps). |bias| is {value} on {rows}."
-    if verdict == "pass":
-        return f"Bound met: |bias| is {value}, below {eps:g}, on {rows}."
-    return f"Bound not met: |bias| is {value}, not below {eps:g}, on {rows}."
+def bound_statement(ruling: Ruling, figures: Figures, objective: Objective, rows: str) -> str:
+    """Return the verdict as one sentence, and what would settle it."""
+    told = _told(figures, objective)
+    if ruling.verdict == "no-bound":
+        return f"No bound was asked (--eps). {_sentence(told)} on {rows}."
+    bound = _bound(objective)
+    if ruling.verdict == "pass":
+        sure = "" if objective.confidence is None else f" with {objective.confidence:g} confidence"
+        text = f"Bound met{sure}: {told}, {bound}, on {rows}."
+    elif ruling.verdict == "fail":
+        text = f"Bound not met: {told}, not {bound}, on {rows}."
+    else:
+        text = f"Inconclusive at {objective.confidence:g} confidence: {told}, asked is {bound}, on {rows}."
+    return " ".join([text, *ruling.reasons])
+
+
+def _told(figures: Figures, objective: Objective) -> str:
+    """Return what each attribute's figure is."""
+    ratio = METRICS[objective.constraints[0].metric].ratio
+    what = "the impact ratio is" if ratio else "|bias| is"
+    values = [_value(parity, ratio) for parity in figures.parities]
+    if len(values) == 1:
+        return f"{what} {values[0]}"
+    named = [f"{value} ({_name(parity)})" for value, parity in zip(values, figures.parities, strict=True)]
+    return f"{what} {', '.join(named[:-1])} and {named[-1]}"
+
+
+def _value(parity: Parity, ratio: bool) -> str:
+    if parity.bias is None:
+        return "undefined"
+    return f"{1 - abs(parity.bias) if ratio else abs(parity.bias):.4f}"
+
+
+def _name(parity: Parity) -> str:
+    return show(parity.attribute).strip("'")
+
+
+def _bound(objective: Objective) -> str:
+    eps = objective.constraints[0].eps
+    return f"above {1 - eps:g}" if METRICS[objective.constraints[0].metric].ratio else f"below {eps:g}"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def one_decision(figures: Figures) -> list[str]:
     """Return a note where the deployed network decides all rows of all groups alike; a bound then holds trivially."""
-    rates = {group.selection_rate for group in figures.groups}
+    rates = {group.selection_rate for parity in figures.parities for group in parity.groups if group.n}
     if rates not in ({0.0}, {1.0}):
         return []
     side = "favourable" if rates == {1.0} else "unfavourable"
@@ -33,14 +72,16 @@ def holds(chosen: Figures, objective: Objective) -> bool:
     """
     accuracy = chosen.balanced_accuracy
     enough = accuracy is not None and accuracy >= objective.min_performance
-    return enough and decide(chosen.bias, objective.constraint.eps) == "pass"
+    return enough and all(
+        decide(parity.bias, item.eps) == "pass"
+        for parity, item in zip(chosen.parities, objective.constraints, strict=True)
+    )
 
 
 def repair_statement(
-    verdict: Verdict, after: Figures, chosen: Figures, repair: Repair, objective: Objective, rows: str
+    ruling: Ruling, after: Figures, chosen: Figures, repair: Repair, objective: Objective, rows: str
 ) -> str:
     """Return the verdict of a repair; where no candidate was feasible, the closest one is named."""
-    eps = objective.constraint.eps
     if repair.point.feasible and not holds(chosen, objective):
         return (
             f"Bound not met: the file's own scores, cut at {chosen.threshold!r}, do not decide as chosen; their "
@@ -48,11 +89,12 @@ def repair_statement(
             f"{repair.point.balanced_accuracy:.4f}. The scores are saturated there: leave --keep-scores out."
         )
     if repair.point.feasible:
-        return bound_statement(verdict, after, eps, rows)
-    value = "undefined" if after.bias is None else f"{abs(after.bias):.4f}"
+        return bound_statement(ruling, after, objective, rows)
+    ratio = METRICS[objective.constraints[0].metric].ratio
+    bound = f"an impact ratio above {1 - objective.bounds[0]:g}" if ratio else f"|bias| below {objective.bounds[0]:g}"
+    size = f"an impact ratio of {1 - abs(repair.point.bias):.4f}" if ratio else f"|bias| {abs(repair.point.bias):.4f}"
     return (
-        f"Bound not met: no candidate has |bias| below {objective.bounds[0]:g} and balanced accuracy of at least "
-        f"{objective.min_performance:g} on the selection rows. The closest is step {repair.chosen} with |bias| "
-        f"{abs(repair.point.bias):.4f} and balanced accuracy {repair.point.balanced_accuracy:.4f} there, "
-        f"|bias| {value} on {rows}."
+        f"Bound not met: no candidate has {bound} and balanced accuracy of at least "
+        f"{objective.min_performance:g} on the selection rows. The closest is step {repair.chosen} with {size} "
+        f"and balanced accuracy {repair.point.balanced_accuracy:.4f} there; {_told(after, objective)} on {rows}."
     )

@@ -14,10 +14,11 @@ from debias.data.grouping import contract_entries
 from debias.errors import Problem, WriteError
 from debias.files import write_atomic
 from debias.methods.base import Repair
-from debias.model.archive import Archive, archive_of, open_archive
+from debias.model.archive import Archive, archive_of, open_archive, serialise
 from debias.model.network import Network, from_archive
-from debias.report.model import Figures
-from debias.run.auditing import deployed
+from debias.model.rule import Rule
+from debias.model.wrapped import wrapped
+from debias.run.auditing import Deployed, deployed
 from debias.run.figures import Measured, probability
 from debias.run.opening import Opened, Request
 
@@ -27,19 +28,22 @@ class Repaired:
 
     def __init__(self, opened: Opened, repair: Repair, request: Request) -> None:
         self.network, self.opened, self.request = opened.network, opened, request
-        self.folded = not request.keep_scores
+        self.rule = repair.rule
+        self.folded = not request.keep_scores and self.rule is None
         self.state = dict(repair.state)
         head = self.network.head
-        if self.folded:
+        if self.rule is not None:
+            self.threshold = opened.threshold
+        elif self.folded:
             self.state |= head.fold({**self.network.state, **self.state}, repair.point.cut, opened.threshold)
             self.threshold = opened.threshold
         else:
             self.threshold = probability(repair.point.cut)
         self.reread = replace(opened, network=self._read_back(), threshold=self.threshold, decision=self._decision())
 
-    def counted(self, measured: Measured) -> tuple[Figures, int | None]:
-        """Return the figures of the file's own decisions, and the rows on which argmax and score disagree."""
-        return deployed(self.reread, measured)
+    def counted(self, measured: Measured) -> Deployed:
+        """Return what the file itself decides."""
+        return deployed(self.reread, self._with_groups(measured))
 
     def save(self, out: Path, record: Mapping[str, Any], force: bool) -> Archive:
         """Write the file with its record, and check that what was written decides as what was counted."""
@@ -54,19 +58,41 @@ class Repaired:
     def contract(self) -> Contract:
         """Return the contract of the repaired file: what was settled in this run, so that an audit needs no flags."""
         output = Output(kind=self.network.head.kind, decision=self._decision(), threshold=self.threshold)
-        return _settled(self.opened).model_copy(update={"output": output})
+        settled = _settled(self.opened).model_copy(update={"output": output})
+        return settled if self.rule is None else _ruled(settled, self.rule, self.network)
 
     def _decision(self) -> Literal["score", "argmax"]:
-        return self.opened.decision if self.folded else "score"
+        return self.opened.decision if self.folded or self.rule is not None else "score"
 
     def _bytes(self, record: Mapping[str, Any]) -> bytes:
-        text = write_document(self.contract(), record)
-        return self.network.serialised(self.state, {"debias.json": text})
+        extra = {"debias.json": write_document(self.contract(), record)}
+        if self.rule is None:
+            return self.network.serialised(self.state, extra)
+        width = self.opened.data.sample.inputs["features"].shape[1]
+        loaded = wrapped(self.network, self.state, self.rule, width=width, threshold=self.threshold)
+        return serialise(loaded, {**self.network.archive.extra, **extra})
+
+    def _with_groups(self, measured: Measured) -> Measured:
+        """Return the rows with the group that a rule reads."""
+        if self.rule is None:
+            return measured
+        sample = measured.sample
+        codes = torch.from_numpy(sample.attributes[self.rule.attribute].codes)
+        columns = (codes[:, None] == torch.arange(len(self.rule.groups))).to(self.network.dtype)
+        return replace(measured, sample=replace(sample, inputs={**sample.inputs, "group": columns}))
 
     def _read_back(self) -> Network:
         """Return the network of the file's content as it stands before the record of its figures is in it."""
         archive = archive_of(self._bytes({}), Path(self.request.model), trust=self.request.trust)
         return from_archive(archive, contract=self.contract(), output_kind=self.network.head.kind)
+
+
+def _ruled(contract: Contract, rule: Rule, network: Network) -> Contract:
+    """Return the contract with the rule's group as a second input."""
+    width = next((item.width for item in contract.inputs if item.role == "features"), network.inputs[0].width)
+    inputs = Input(name="x", role="features", width=width), Input(name="group", role="group", width=len(rule.groups))
+    column = Feature(column=rule.attribute, kind="category", role="group", categories=rule.groups, missing="zero")
+    return contract.model_copy(update={"inputs": inputs, "features": (*contract.features, column)})
 
 
 def _settled(opened: Opened) -> Contract:

@@ -1,0 +1,223 @@
+"""A repair in stages: open and divide once, attempt by any method, finish with the chosen attempt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from debias.data.sample import joined
+from debias.errors import ModelError, Problem, UsageError, together
+from debias.files import check_output
+from debias.methods.base import Method, Progress, Repair, Setting, silent
+from debias.methods.threshold import Threshold
+from debias.objective import Objective
+from debias.report.model import Figures
+from debias.run.auditing import Deployed, deployed
+from debias.run.figures import Measured, probability
+from debias.run.opening import Opened, Request, open_request
+from debias.run.rows import Parts, divide
+from debias.run.statements import holds
+from debias.run.verdict import Ruling
+from debias.run.writing import Repaired
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """What one method reached; can be sent to another process, which then writes the file again from the repair.
+
+    Parameters
+    ----------
+    method : Method
+        With its settings.
+    repair : Repair
+        What the method returned.
+    selection, verdict : Figures
+        The repaired file's own decisions, counted on the selection and on the verdict rows.
+    ruling : Ruling
+        The verdict.
+    decisions : ndarray of bool, shape [N]
+        The file's decisions on the selection rows.
+    disagreements : int or None
+        Verdict rows where argmax and score disagree.
+    uses_attribute : bool
+        The repaired file needs the attribute at prediction.
+    seconds : float
+        Of the method, wall clock.
+    """
+
+    method: Method
+    repair: Repair
+    selection: Figures
+    verdict: Figures
+    ruling: Ruling
+    decisions: npt.NDArray[np.bool_]
+    disagreements: int | None
+    uses_attribute: bool
+    seconds: float
+    written: Repaired | None = field(default=None, repr=False)
+
+    @property
+    def feasible(self) -> bool:
+        """True where a candidate met the bound on the selection rows, by the search's own account."""
+        return self.repair.point.feasible
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The file is as large as the network and can be made again.
+        return {**self.__dict__, "written": None}
+
+
+@dataclass(frozen=True, eq=False)
+class Workbench:
+    """An opened network with divided rows and a bound objective.
+
+    Parameters
+    ----------
+    opened : Opened
+        Network and tables.
+    objective : Objective
+        As the tables' favourable side and the deployed threshold have it.
+    parts : Parts
+        The rows by what they are for.
+    on_select, on_verdict : Measured
+        The rows that choose and those that decide.
+    setting : Setting
+        What every method is given.
+    """
+
+    opened: Opened
+    objective: Objective
+    parts: Parts
+    on_select: Measured
+    on_verdict: Measured
+    setting: Setting
+
+    @classmethod
+    def open(cls, request: Request) -> Workbench:
+        """Open the network and the tables, and divide the rows.
+
+        Raises
+        ------
+        DebiasError
+            With every problem of the input that is at fault.
+        """
+        opened = open_request(request)
+        _check_head(opened, request)
+        parts = divide(opened)
+        objective = replace(
+            request.objective,
+            favorable=opened.data.favorable,
+            deployed=opened.threshold,
+            verdict_ratio=len(parts.verdict) / len(parts.select),
+        )
+        on_select, on_verdict, _ = together(
+            partial(Measured.on, parts.select, objective),
+            partial(Measured.on, parts.verdict, objective, lenient=objective.confidence is not None),
+            partial(objective.on, parts.train),
+        )
+        if parts.train is not parts.select:
+            opened.network.logits(parts.train)  # names the rows that get no score
+        select, objective = _pooled(request, parts, objective)
+        setting = Setting(opened.network, parts.train, select, objective, request.seed, request.device)
+        return cls(opened, objective, parts, on_select, on_verdict, setting)
+
+    def reasons(self, method: Method) -> list[Problem]:
+        """Return why a method cannot work here; nothing where it can."""
+        return [*method.reasons(self.opened.network), *method.unsuited(self.objective)]
+
+    def attempt(self, method: Method, progress: Progress = silent) -> Attempt:
+        """Run a method, write its file in memory, read it back, and count what it decides."""
+        start = time.perf_counter()
+        repair = method.repair(replace(self.setting, progress=progress))
+        seconds = time.perf_counter() - start
+        written = Repaired(self.opened, repair, self.opened.request)
+        chosen, after = written.counted(self.on_select), written.counted(self.on_verdict)
+        held = repair.point.feasible and holds(chosen.figures, self.objective)
+        ruling = after.ruling(self.on_verdict, held=held, fresh=not self.parts.optimistic)
+        return Attempt(
+            method=method,
+            repair=repair,
+            selection=chosen.figures,
+            verdict=after.figures,
+            ruling=ruling,
+            decisions=chosen.decisions,
+            disagreements=after.disagreements,
+            uses_attribute=self.opened.attribute_is_input or repair.uses_attribute,
+            seconds=seconds,
+            written=written,
+        )
+
+    def file_of(self, attempt: Attempt) -> Repaired:
+        """Return the repaired file of an attempt, made again where the attempt came from another process."""
+        return attempt.written or Repaired(self.opened, attempt.repair, self.opened.request)
+
+    def unchanged(self, plainest: Repair) -> dict[str, tuple[Figures, Figures]]:
+        """Return the unchanged network as deployed, at its best and at its best feasible threshold.
+
+        Parameters
+        ----------
+        plainest : Repair
+            What the method `threshold` returns.
+
+        Returns
+        -------
+        dict of str to (Figures, Figures)
+            ``before``, ``best_threshold`` and ``threshold_only``, on the verdict and on the selection rows.
+        """
+        best = self.on_select.scorer.sweep(self.opened.network.logits(self.parts.select)).best()
+        cuts = {"best_threshold": 0.0 if best is None else best.cut, "threshold_only": plainest.point.cut}
+        sides = [self._unchanged_on(measured, cuts) for measured in (self.on_verdict, self.on_select)]
+        return {name: (sides[0][name], sides[1][name]) for name in sides[0]}
+
+    def _unchanged_on(self, measured: Measured, cuts: Mapping[str, float]) -> dict[str, Figures]:
+        network = self.opened.network
+        logits, output = network.logits(measured.sample), network.outputs(measured.sample)
+        probabilities = network.head.probabilities(output).double().numpy()
+        found = {"before": deployed(self.opened, measured, output).figures}
+        for name, cut in cuts.items():
+            found[name] = measured.figures(logits > cut, probability(cut), scores=logits, probabilities=probabilities)
+        return found
+
+    def plainest(self) -> Repair:
+        """Return what the best common threshold alone reaches: the yardstick of every method."""
+        return Threshold().repair(self.setting)
+
+
+def output_path(request: Request) -> Path:
+    """Return where the model goes; refuse before any work what could not be written after it."""
+    model = Path(request.model)
+    out = model.with_name(f"{model.stem}.{request.verb}{model.suffix}") if request.out is None else Path(request.out)
+    given = (model, request.data, request.train, request.test, request.contract)
+    check_output(out, inputs=[file for file in given if isinstance(file, str | Path)], force=request.force)
+    return out
+
+
+def _check_head(opened: Opened, request: Request) -> None:
+    head = opened.network.head
+    if not head.foldable and not request.keep_scores:
+        raise ModelError(
+            Problem(
+                f"the threshold cannot be folded into the model: {head.reason}",
+                str(request.model),
+                "Use --keep-scores, which leaves the scores as they come and only records the threshold.",
+            )
+        )
+
+
+def _pooled(request: Request, parts: Parts, objective: Objective) -> tuple[Any, Objective]:
+    """Return the rows that candidates are judged on: with ``--pool`` the training rows count for the bias too."""
+    if not request.pool:
+        return parts.select, objective
+    if parts.train is parts.select:
+        raise UsageError(Problem("there are no training rows to pool", "--pool", "Give them with --train."))
+    select = joined(parts.select, parts.train)
+    return select, replace(objective, verdict_ratio=len(parts.verdict) / len(select))
+
+
+__all__ = ["Attempt", "Deployed", "Workbench", "output_path"]
