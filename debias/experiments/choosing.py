@@ -22,8 +22,8 @@ class Ground:
 
     Parameters
     ----------
-    favourable : ndarray of bool, shape [N]
-        True where the label is the favourable one.
+    positive : ndarray of bool, shape [N]
+        True where the label is the positive one.
     weight : ndarray of float64, shape [N], optional
         Weight of each row.
     performance : {"balanced-accuracy", "accuracy", "f1", "auroc"}
@@ -32,30 +32,30 @@ class Ground:
         Least balanced accuracy of a candidate.
     """
 
-    favourable: Mask
+    positive: Mask
     weight: Floats | None = None
     performance: str = "balanced-accuracy"
     min_performance: float = 0.55
 
     def parts(self, decisions: Mask) -> Floats:
-        """Return each row's part in the performance of favourable decisions, shape [N].
+        """Return each row's part in the performance of decisions, shape [N].
 
         Balanced accuracy: w_i [right] / (2 Σ w of its label), which sum to it. Accuracy: w_i [right] / Σ w. F1: the
-        linear part of its change with the weight of a row, w_i (2 [both] − F1 ([selected] + [favourable])) / (Σ w
-        selected + Σ w favourable), which sum to 0.
+        linear part of its change with the weight of a row, w_i (2 [decided and labelled positive] − F1 ([decided so] +
+        [labelled so])) / (Σ w of those decided so + Σ w of those labelled so), which sum to 0.
         """
-        w = np.ones(len(self.favourable)) if self.weight is None else self.weight
-        right = decisions == self.favourable
+        w = np.ones(len(self.positive)) if self.weight is None else self.weight
+        right = decisions == self.positive
         if self.performance == "accuracy":
             accurate: Floats = w * right / w.sum()
             return accurate
         if self.performance == "f1":
-            whole = w[decisions].sum() + w[self.favourable].sum()
-            both = decisions & self.favourable
+            whole = w[decisions].sum() + w[self.positive].sum()
+            both = decisions & self.positive
             f1 = 2 * w[both].sum() / whole
-            linear: Floats = w * (2.0 * both - f1 * (decisions.astype(float) + self.favourable)) / whole
+            linear: Floats = w * (2.0 * both - f1 * (decisions.astype(float) + self.positive)) / whole
             return linear
-        sizes = np.where(self.favourable, w[self.favourable].sum(), w[~self.favourable].sum())
+        sizes = np.where(self.positive, w[self.positive].sum(), w[~self.positive].sum())
         balanced: Floats = w * right / (2 * sizes)
         return balanced
 
@@ -63,8 +63,8 @@ class Ground:
     def strata(self) -> list[Mask]:
         """Rows whose numbers the measure divides by: the two labels for balanced accuracy, else all rows."""
         if self.performance in ("accuracy", "f1"):
-            return [np.ones(len(self.favourable), bool)]
-        return [self.favourable, ~self.favourable]
+            return [np.ones(len(self.positive), bool)]
+        return [self.positive, ~self.positive]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ class Entry:
     point : OperatingPoint
         Its figures on the selection rows.
     decisions : ndarray of bool, shape [N]
-        Its favourable decisions on the selection rows.
+        Its decisions on the selection rows, True where positive.
     uses_attribute : bool
         It needs the protected attribute at prediction.
     """
