@@ -31,16 +31,28 @@ def group(name: str, selected: int, *, n: int = 400, privileged: bool = False, *
 def figures(bias: float | None, **changes: Any) -> dict[str, Any]:
     return {
         "n": 1000,
+        "performance": 0.81,
         "balanced_accuracy": 0.81,
         "accuracy": 0.84,
+        "f1": 0.7,
         "bias": bias,
-        "mean_pairwise": None if bias is None else abs(bias),
-        "pair": ("Female", "Male"),
-        "sentence": f"P(+ | Female) − P(+ | Male) = {bias}",
+        "parities": [parity(bias)],
         "auroc": 0.9,
         "brier": 0.12,
         "threshold": 0.5,
         "objective": 0.0 if bias is None or abs(bias) >= 0.05 else 0.81,
+        **changes,
+    }
+
+
+def parity(bias: float | None, **changes: Any) -> dict[str, Any]:
+    """Return the groups of one attribute."""
+    return {
+        "attribute": "sex",
+        "bias": bias,
+        "mean_pairwise": None if bias is None else abs(bias),
+        "pair": ("Female", "Male"),
+        "sentence": f"P(+ | Female) − P(+ | Male) = {bias}",
         "groups": [group("Female", 60), group("Male", 180, n=600, privileged=True)],
         **changes,
     }
@@ -58,9 +70,8 @@ def report(**changes: Any) -> Report:
         "statement": "The bound holds: |−0.0310| is below 0.05 on 1,000 rows set aside from --data.",
         "metric": "statistical-parity",
         "metric_formula": "P(+ | unprivileged) − P(+ | privileged)",
-        "attribute": "sex",
-        "groups": ["Female", "Male"],
-        "privileged": "Male",
+        "attributes": [{"name": "sex", "groups": ["Female", "Male"], "privileged": "Male"}],
+        "performance": "balanced-accuracy",
         "favorable": "positive",
         "positive_label": "1",
         "eps": 0.05,

@@ -14,7 +14,7 @@ KEYS = {
     "verdict", "metric", "eps", "rows", "uses_attribute", "before", "best_threshold", "threshold_only", "after",
     "trajectory", "schema_version",
 }  # fmt: skip
-FIGURES = {"balanced_accuracy", "bias", "auroc", "brier", "groups", "threshold"}
+FIGURES = {"balanced_accuracy", "bias", "auroc", "brier", "parities", "threshold"}
 
 
 def published(name: str) -> dict[str, Any]:
@@ -33,7 +33,10 @@ def test_schema_file_is_up_to_date(name: str) -> None:
     "value",
     [
         examples.report(),
-        examples.report(attribute=examples.HOSTILE, before=examples.figures(None)),
+        examples.report(
+            attributes=[{"name": examples.HOSTILE, "groups": ["a", "b"], "privileged": None}],
+            before=examples.figures(None),
+        ),
         examples.audit(),
     ],
 )

@@ -11,10 +11,14 @@ from tests.report import examples
 
 
 def test_nan_becomes_undefined() -> None:
-    found = examples.figures_value(math.nan, brier=math.nan, groups=[examples.group("a", 1, tpr=math.nan)])
+    found = examples.figures_value(
+        math.nan,
+        brier=math.nan,
+        parities=[examples.parity(math.nan, groups=[examples.group("a", 1, tpr=math.nan)])],
+    )
     assert found.bias is None
     assert found.brier is None
-    assert found.groups[0].tpr is None
+    assert found.parities[0].groups[0].tpr is None
 
 
 def test_rounding_of_weights_is_forgiven_but_no_more() -> None:

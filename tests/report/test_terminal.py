@@ -80,13 +80,14 @@ def test_a_command_to_copy_stays_one_line() -> None:
 def test_names_of_others_are_never_markup_or_control() -> None:
     name = examples.HOSTILE
     value = examples.report(
-        attribute=name,
-        groups=[name, "Male"],
+        attributes=[{"name": name, "groups": [name, "Male"], "privileged": name}],
         positive_label=name,
         statement=name,
         command=name,
         notes=[name],
-        before=examples.figures(-0.1, sentence=name, groups=[examples.group(name, 3, tpr=None)]),
+        before=examples.figures(
+            -0.1, parities=[examples.parity(-0.1, sentence=name, groups=[examples.group(name, 3, tpr=None)])]
+        ),
         threshold_only=None,
         after=None,
     )
@@ -117,8 +118,10 @@ def test_other_warnings() -> None:
 
 def test_more_than_two_groups_show_the_mean_pairwise_difference() -> None:
     names = ["a", "b", "c"]
-    three = examples.figures(-0.3, mean_pairwise=0.2, groups=[examples.group(name, 10) for name in names])
-    text = words(printed(examples.audit(groups=names, privileged=None, before=three)))
+    three = examples.figures(
+        -0.3, parities=[examples.parity(-0.3, mean_pairwise=0.2, groups=[examples.group(name, 10) for name in names])]
+    )
+    text = words(printed(examples.audit(attributes=[{"name": "sex", "groups": names, "privileged": None}], before=three)))
     assert "Mean pairwise difference: as deployed 0.2000." in text
     assert "no group is privileged" in text
 
