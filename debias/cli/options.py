@@ -25,6 +25,29 @@ class Metric(StrEnum):
     SPD = "spd"
     EQUAL_OPPORTUNITY = "equal-opportunity"
     EOD = "eod"
+    PREDICTIVE_EQUALITY = "predictive-equality"
+    FPRD = "fprd"
+    EQUALIZED_ODDS = "equalized-odds"
+    EQODDS = "eqodds"
+    IMPACT_RATIO = "impact-ratio"
+    AIR = "air"
+
+
+class Performance(StrEnum):
+    """What is maximised under the bound."""
+
+    BALANCED_ACCURACY = "balanced-accuracy"
+    ACCURACY = "accuracy"
+    F1 = "f1"
+    AUROC = "auroc"
+
+
+class Selection(StrEnum):
+    """How candidates are judged on the selection rows."""
+
+    MARGIN = "margin"
+    EXPECTED = "expected"
+    CONFIDENT = "confident"
 
 
 class Side(StrEnum):
@@ -100,7 +123,13 @@ class ColumnOptions:
         ),
     ]
     attr: Annotated[
-        str, typer.Option(metavar="COLUMN", help="Column of the protected attribute.", rich_help_panel=DATA)
+        list[str],
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of a protected attribute, or an intersection of columns, quoted as 'sex*race'. Repeatable: "
+            "the bound must then hold for each.",
+            rich_help_panel=DATA,
+        ),
     ]
     label: Annotated[
         str | None,
@@ -127,11 +156,12 @@ class ColumnOptions:
         ),
     ] = None
     privileged: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="VALUE",
-            help="Privileged group. Default: from the contract; the largest of numeric values; else the group with "
-            "the higher rate of favourable labels. The report says which.",
+            help="Privileged group; of several attributes sex=male. Repeatable. Default: from the contract; the "
+            "larger of two numeric values; else that of two groups with the higher rate of favourable labels. The "
+            "report says which.",
             rich_help_panel=DATA,
         ),
     ] = None
@@ -153,11 +183,11 @@ class ColumnOptions:
         ),
     ] = None
     bins: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="EDGES",
             help="Cuts a numeric attribute into groups: edges with commas (25,40; one edge: 25,) or a number of "
-            "groups of like size (4).",
+            "groups of like size (4); of several attributes age=25,40. Repeatable.",
             rich_help_panel=DATA,
         ),
     ] = None
@@ -206,20 +236,55 @@ class MeasureOptions(ColumnOptions, OutputOptions, ModelOptions):
     missing_attr: Annotated[
         MissingAttribute,
         typer.Option(
-            help="Rows without the attribute: refuse the table, drop them, or take them as a group. "
+            help="Rows without an attribute: refuse the table, drop them, or take them as a group. "
             "The report counts them.",
             rich_help_panel=DATA,
         ),
     ] = MissingAttribute.ERROR
+    min_group: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Merge groups with fewer than N rows of --data into one, (other). 0 merges none.",
+            rich_help_panel=DATA,
+        ),
+    ] = 0
     metric: Annotated[
         Metric,
         typer.Option(
             metavar="METRIC",
-            help="Difference of selection rates (statistical-parity, spd) or of true positive rates "
-            "(equal-opportunity, eod).",
+            help="Difference of selection rates (statistical-parity, spd), of true positive rates "
+            "(equal-opportunity, eod), of false positive rates (predictive-equality, fprd), the larger of the last "
+            "two (equalized-odds, eqodds), or the ratio of selection rates (impact-ratio, air).",
             rich_help_panel=CONSTRAINT,
         ),
     ] = Metric.STATISTICAL_PARITY
+    min_ratio: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RATIO",
+            help="The bound of impact-ratio, in place of --eps: the lowest selection rate divided by the highest must "
+            "be above it, as in 0.8.",
+            rich_help_panel=CONSTRAINT,
+        ),
+    ] = None
+    performance: Annotated[
+        Performance,
+        typer.Option(
+            metavar="MEASURE",
+            help="What counts where the bound is met: balanced-accuracy, accuracy, f1 or auroc.",
+            rich_help_panel=CONSTRAINT,
+        ),
+    ] = Performance.BALANCED_ACCURACY
+    confidence: Annotated[
+        float | None,
+        typer.Option(
+            metavar="C",
+            help="The bound must hold at this confidence, as in 0.95: exit code 3 where the rows are too few to tell. "
+            "Default: the point estimate decides.",
+            rich_help_panel=CONSTRAINT,
+        ),
+    ] = None
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of every random choice.", rich_help_panel=SEARCH)] = 0
     report: Annotated[
         list[Path] | None,
@@ -258,13 +323,13 @@ class RepairOptions(MeasureOptions):
     """What every repairing verb asks for."""
 
     eps: Annotated[
-        float,
+        float | None,
         typer.Option(
             metavar="BOUND",
-            help="The bound: absolute bias must be below it.",
+            help="The bound: absolute bias must be below it. Required, but for impact-ratio, which takes --min-ratio.",
             rich_help_panel=CONSTRAINT,
         ),
-    ]
+    ] = None
     margin: Annotated[
         float,
         typer.Option(
@@ -277,6 +342,16 @@ class RepairOptions(MeasureOptions):
         float,
         typer.Option(metavar="BA", help="Least balanced accuracy of a candidate.", rich_help_panel=CONSTRAINT),
     ] = 0.55
+    selection: Annotated[
+        Selection,
+        typer.Option(
+            metavar="RULE",
+            help="How candidates are judged on the selection rows: by the margin (margin), by performance times the "
+            "chance that the bound holds on the verdict rows (expected), or by a bound on the bias at --confidence "
+            "(confident).",
+            rich_help_panel=CONSTRAINT,
+        ),
+    ] = Selection.MARGIN
     train: Annotated[
         Path | None,
         typer.Option(
@@ -297,7 +372,7 @@ class RepairOptions(MeasureOptions):
         float,
         typer.Option(
             metavar="SHARE",
-            help="Share of --data to set aside for the verdict, stratified by attribute and label. "
+            help="Share of --data to set aside for the verdict, stratified by attributes and label. "
             "0 sets nothing aside: figures are then optimistic.",
             rich_help_panel=DATA,
         ),

@@ -66,6 +66,7 @@ def repair(name: str, options: RepairOptions, home: str = "debias.run", **settin
             **given,
             margin=options.margin,
             min_performance=options.min_performance,
+            selection=options.selection.value,
             train=options.train,
             test=options.test,
             holdout=options.holdout,

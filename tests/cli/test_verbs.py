@@ -8,7 +8,7 @@ import inspect
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from typer.testing import CliRunner
@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from debias import methods
 from debias.cli.main import app
 from debias.errors import DataError, Problem
+from debias.fairness.metrics import METRICS
 from tests.cli.conftest import FakeRun
 from tests.report import examples
 
@@ -28,13 +29,16 @@ def call(*arguments: str) -> Any:
 
 
 SHARED = {
-    "attr": "sex",
+    "attr": ["sex"],
     "eps": None,
     "label": None,
     "positive": None,
     "favorable": None,
     "privileged": None,
     "metric": "statistical-parity",
+    "min_ratio": None,
+    "performance": "balanced-accuracy",
+    "confidence": None,
     "threshold": None,
     "decision": None,
     "features": None,
@@ -42,6 +46,7 @@ SHARED = {
     "weight": None,
     "missing_attr": "error",
     "bins": None,
+    "min_group": 0,
     "output_kind": None,
     "contract": None,
     "device": "cpu",
@@ -53,6 +58,7 @@ COMMON = {
     "eps": 0.05,
     "margin": 0.01,
     "min_performance": 0.55,
+    "selection": "margin",
     "train": None,
     "test": None,
     "holdout": 0.3,
@@ -101,7 +107,8 @@ def test_repair_defaults(run: FakeRun, verb: str, own: dict[str, Any]) -> None:
         (["--label", "y"], "label", "y"),
         (["--positive", ">50K"], "positive", ">50K"),
         (["--favorable", "negative"], "favorable", "negative"),
-        (["--privileged", "Male"], "privileged", "Male"),
+        (["--privileged", "Male"], "privileged", ["Male"]),
+        (["--privileged", "sex=m", "--privileged", "race=w"], "privileged", ["sex=m", "race=w"]),
         (["--metric", "equal-opportunity"], "metric", "equal-opportunity"),
         (["--threshold", "0.3"], "threshold", 0.3),
         (["--decision", "argmax"], "decision", "argmax"),
@@ -111,7 +118,14 @@ def test_repair_defaults(run: FakeRun, verb: str, own: dict[str, Any]) -> None:
         (["--ignore", "id"], "ignore", ["id"]),
         (["--weight", "w"], "weight", "w"),
         (["--missing-attr", "group"], "missing_attr", "group"),
-        (["--bins", "25,"], "bins", "25,"),
+        (["--bins", "25,"], "bins", ["25,"]),
+        (["--bins", "age=25,40", "--bins", "income=4"], "bins", ["age=25,40", "income=4"]),
+        (["--attr", "sex * race"], "attr", ["sex", "sex * race"]),
+        (["--min-group", "30"], "min_group", 30),
+        (["--min-ratio", "0.8"], "min_ratio", 0.8),
+        (["--performance", "f1"], "performance", "f1"),
+        (["--confidence", "0.95"], "confidence", 0.95),
+        (["--selection", "expected"], "selection", "expected"),
         (["--contract", "c.json"], "contract", Path("c.json")),
         (["--device", "cuda:0"], "device", "cuda:0"),
         (["--trust"], "trust", True),
@@ -141,10 +155,10 @@ def test_prune_flags(run: FakeRun, flags: list[str], name: str, value: Any) -> N
     assert type(run.settings[name]) is type(value)
 
 
-@pytest.mark.parametrize(("alias", "name"), [("spd", "statistical-parity"), ("eod", "equal-opportunity")])
-def test_metric_aliases(run: FakeRun, alias: str, name: str) -> None:
-    assert call("prune", *REPAIR, "--metric", alias).exit_code == 0
-    assert run.settings["metric"] in (alias, name)
+@pytest.mark.parametrize("name", [name for info in METRICS.values() for name in (info.name, info.alias)])
+def test_metrics_and_aliases(run: FakeRun, name: str) -> None:
+    assert call("prune", *REPAIR, "--metric", name).exit_code == 0
+    assert run.settings["metric"] == name
 
 
 @pytest.mark.parametrize("name", methods.names())
@@ -189,6 +203,14 @@ def test_metric_names_are_those_of_the_metrics() -> None:
     assert {metric.value for metric in Metric} == known
 
 
+def test_measures_and_rules_are_those_of_the_objective() -> None:
+    from debias import objective
+    from debias.cli import options
+
+    assert [item.value for item in options.Performance] == list(get_args(objective.Performance))
+    assert [item.value for item in options.Selection] == list(get_args(objective.Selection))
+
+
 @pytest.mark.parametrize(
     ("flags", "name", "value"),
     [
@@ -208,10 +230,12 @@ def test_gda_flags(run: FakeRun, flags: list[str], name: str, value: Any) -> Non
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["prune", "m.pt", "--data", "d.csv", "--attr", "sex"],  # no --eps
         ["prune", "m.pt", "--data", "d.csv", "--eps", "0.05"],  # no --attr
         ["audit", "m.pt", "--attr", "sex"],  # no --data
         ["prune", *REPAIR, "--metric", "odds"],
+        ["prune", *REPAIR, "--performance", "recall"],
+        ["prune", *REPAIR, "--selection", "best"],
+        ["prune", *REPAIR, "--min-group", "few"],
         ["prune", *REPAIR, "--favorable", "yes"],
         ["prune", *REPAIR, "--eps", "small"],
         ["prune", *REPAIR, "--steps", "few"],
