@@ -17,15 +17,31 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from debias.methods import names as _methods
+
 if TYPE_CHECKING:
     from debias.errors import ContractError, DataError, DebiasError, ModelError, UsageError, WriteError
+    from debias.experiments.compare import compare
+    from debias.report.comparison import Comparison
     from debias.report.inspection import Inspection
     from debias.report.model import Report
-    from debias.run import audit, contract, gda, inspect, prune, repair, threshold
+    from debias.run import audit, contract, inspect, repair
 
     __version__: str
 
-__all__ = [
+_HOME = {
+    **dict.fromkeys(("audit", "contract", "inspect", "repair", *_methods()), "debias.run"),
+    **dict.fromkeys(
+        ("ContractError", "DataError", "DebiasError", "ModelError", "UsageError", "WriteError"), "debias.errors"
+    ),
+    "Comparison": "debias.report.comparison",
+    "Inspection": "debias.report.inspection",
+    "Report": "debias.report.model",
+    "compare": "debias.experiments.compare",
+}
+
+__all__ = [  # one name for every method
+    "Comparison",
     "ContractError",
     "DataError",
     "DebiasError",
@@ -36,22 +52,12 @@ __all__ = [
     "WriteError",
     "__version__",
     "audit",
+    "compare",
     "contract",
-    "gda",
     "inspect",
-    "prune",
     "repair",
-    "threshold",
+    *_methods(),
 ]
-
-_HOME = {
-    **dict.fromkeys(("audit", "contract", "gda", "inspect", "prune", "repair", "threshold"), "debias.run"),
-    **dict.fromkeys(
-        ("ContractError", "DataError", "DebiasError", "ModelError", "UsageError", "WriteError"), "debias.errors"
-    ),
-    "Inspection": "debias.report.inspection",
-    "Report": "debias.report.model",
-}
 
 
 class _Package(ModuleType):

@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
-from debias.cli import audit, contract, inspect, repair
+from debias.cli import audit, compare, contract, inspect, repair
 from debias.cli.guard import ERROR, guarded
 
-EPILOG = "Exit codes: 0 bound met or none asked, 1 not met, 2 usage, data or model error, 130 interrupted."
+EPILOG = (
+    "Exit codes: 0 bound met or none asked, 1 not met, 2 usage, data or model error, "
+    "3 inconclusive at the confidence asked, 130 interrupted."
+)
 
 app = typer.Typer(
     name="debias",
@@ -39,7 +42,7 @@ def _root(
     pass
 
 
-for verb_module in (inspect, audit, repair, contract):
+for verb_module in (inspect, audit, repair, compare, contract):
     verb_module.register(app)
 
 

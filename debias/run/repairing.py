@@ -11,6 +11,7 @@ from debias.errors import ModelError
 from debias.methods.base import Method, Progress, Repair, Step, silent
 from debias.methods.threshold import Threshold
 from debias.model.network import Network
+from debias.model.rule import shared_draws
 from debias.objective import exit_code
 from debias.report.model import Change, Figures, GroupRule, Report, RuleInfo, SelectionFigures, TrajectoryStep
 from debias.run.auditing import common
@@ -133,7 +134,7 @@ def _rule(bench: Workbench, attempt: Attempt) -> RuleInfo | None:
         GroupRule(group=name, cut=probability(float(cut)), below=float(below), above=float(above))
         for name, cut, below, above in zip(rule.groups, rule.cuts, rule.below, rule.above, strict=True)
     ]
-    shared = rule.shared_draws(bench.parts.verdict.inputs["features"]) if rule.randomised else None
+    shared = shared_draws(bench.parts.verdict.inputs["features"]) if rule.randomised else None
     return RuleInfo(attribute=rule.attribute, groups=groups, shared_draws=shared)
 
 
