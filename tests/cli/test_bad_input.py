@@ -243,8 +243,8 @@ def test_missing_attributes_are_counted(place: Path) -> None:
     assert (dropped["rows"]["data"], dropped["rows"]["dropped"]) == (598, 2)
     assert "all" not in dropped["statement"]
     grouped = told(*gaps, "--missing-attr", "group")
-    assert [group["n"] for group in grouped["before"]["groups"]][-1] == 2
-    assert grouped["groups"][-1] == "(missing)"
+    assert [group["n"] for group in grouped["before"]["parities"][0]["groups"]][-1] == 2
+    assert grouped["attributes"][0]["groups"][-1] == "(missing)"
     assert grouped["rows"]["missing_attribute"] == {"data": 2}
     assert "2 (group)" in call(*gaps, "--missing-attr", "group").out
 
@@ -273,7 +273,7 @@ def test_integers_beyond_int64_and_float64_stay_apart(place: Path) -> None:
     for f, m in (("99999999999999999999", "99999999999999999998"), ("9007199254740993", "9007199254740992")):
         (place / "big.csv").write_text(text.replace(",f,", f",{f},").replace(",m,", f",{m},"))
         report = told("audit", "model.pt", "--data", "big.csv", "--attr", "sex", "--privileged", m)
-        assert sorted(report["groups"]) == sorted([f, m])
+        assert sorted(report["attributes"][0]["groups"]) == sorted([f, m])
         assert report["before"]["bias"] == told("audit", "model.pt", *ASKED)["before"]["bias"]
 
 
@@ -303,7 +303,7 @@ def test_hostile_and_foreign_names(place: Path) -> None:
     assert "<script>" not in markdown.partition("```")[0]
     plain = call("prune", "model.pt", *ASKED, "--eps", "0.2", "--keep-best", "--limit", "2", "--json").json
     hostile = call(*arguments, "--force", "--json").json
-    assert hostile["groups"] == list(GROUPS.values())
+    assert hostile["attributes"][0]["groups"] == list(GROUPS.values())
     assert hostile["after"]["balanced_accuracy"] == plain["after"]["balanced_accuracy"]
     audit = told("audit", "größe.pt", "--data", "größe 'q'.csv", "--attr", HOSTILE["sex"])
     assert audit["before"]["n"] == len(frame)

@@ -146,7 +146,7 @@ sys.exit(main())
 """
     result = python(code, PYTHONIOENCODING="ascii", PYTHONPATH=str(Path(__file__).parents[2]))
     assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout)["attribute"] == "größe"
+    assert json.loads(result.stdout)["attributes"][0]["name"] == "größe"
     assert result.stdout.isascii()
     assert result.stderr.isascii()
 

@@ -78,8 +78,8 @@ def test_audit(folder: Path) -> None:
     found = document(result)
     assert found["verdict"] == "no-bound"
     assert found["before"]["bias"] < -0.1
-    assert [group["name"] for group in found["before"]["groups"]] == ["f", "m"]
-    assert sum(group["n"] for group in found["before"]["groups"]) == ROWS
+    assert [group["name"] for group in found["before"]["parities"][0]["groups"]] == ["f", "m"]
+    assert sum(group["n"] for group in found["before"]["parities"][0]["groups"]) == ROWS
     assert debias(folder, "audit", "model.pt", *ASKED, "--eps", "0.05", "--quiet").returncode == 1
 
 

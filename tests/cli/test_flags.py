@@ -50,7 +50,7 @@ class TestMeasuring:
         rows(label=1 - pd.read_csv("rows.csv")["label"])
         other = told("audit", "flipped.pt", *ASKED, *asked)
         assert negative["favorable"] == "negative"
-        assert negative["before"]["groups"] == other["before"]["groups"]
+        assert negative["before"]["parities"][0]["groups"] == other["before"]["parities"][0]["groups"]
         assert negative["before"]["bias"] == other["before"]["bias"] != 0
         for name in FIGURES:
             assert negative["before"][name] == pytest.approx(other["before"][name], abs=1e-6)
@@ -59,7 +59,7 @@ class TestMeasuring:
         m, f = (told(*AUDIT, "--privileged", name) for name in "mf")
         assert m["before"]["bias"] == -f["before"]["bias"] < 0
         assert f["before"]["sentence"].startswith("P(+ | m) − P(+ | f) = +")
-        assert [group["privileged"] for group in f["before"]["groups"]] == [True, False]
+        assert [group["privileged"] for group in f["before"]["parities"][0]["groups"]] == [True, False]
         assert "f is privileged over m" in call(*AUDIT, "--privileged", "f").out
 
     @pytest.mark.parametrize(("alias", "name"), [("spd", "statistical-parity"), ("eod", "equal-opportunity")])
@@ -86,7 +86,7 @@ class TestMeasuring:
         for cut in (0.2, 0.5, 0.9):
             report = told(*AUDIT, "--threshold", cut)
             assert report["before"]["threshold"] == report["threshold"] == cut
-            selected = sum(group["selected"] for group in report["before"]["groups"])
+            selected = sum(group["selected"] for group in report["before"]["parities"][0]["groups"])
             assert selected == int((scores > cut).sum())
         every = told(*AUDIT, "--threshold", "0.999999")
         assert any("Every row gets the unfavourable decision" in note for note in every["notes"])
@@ -99,7 +99,9 @@ class TestMeasuring:
         assert (argmax["decision"], argmax["threshold"], argmax["decision_disagreements"]) == ("argmax", 0.5, 0)
         assert score["decision_disagreements"] == sum(
             a["selected"] - b["selected"]
-            for a, b in zip(argmax["before"]["groups"], score["before"]["groups"], strict=True)
+            for a, b in zip(
+                argmax["before"]["parities"][0]["groups"], score["before"]["parities"][0]["groups"], strict=True
+            )
         )
         assert call(*asked, "--decision", "argmax", "--threshold", "0.7").code == 2
         world.save(nets.Head(torch.nn.ReLU(), nets.Squeeze()), Path("logit.pt"))
@@ -114,7 +116,9 @@ class TestMeasuring:
         assert weighted["before"]["bias"] == pytest.approx(twice["before"]["bias"])
         for name in FIGURES:
             assert weighted["before"][name] == pytest.approx(twice["before"][name])
-        for a, b in zip(weighted["before"]["groups"], twice["before"]["groups"], strict=True):
+        for a, b in zip(
+            weighted["before"]["parities"][0]["groups"], twice["before"]["parities"][0]["groups"], strict=True
+        ):
             assert a["weight"] == b["n"]
             for name in ("selection_rate", "tpr", "fpr"):
                 assert a[name] == pytest.approx(b[name])
@@ -151,9 +155,9 @@ class TestMeasuring:
         rows(age=(20 + 60 * random()).round(2))
         asked = ("audit", "model.pt", "--data", "rows.csv", "--attr", "age", "--features", "income,debt")
         assert call(*asked).code == 2
-        assert told(*asked, "--bins", "25,45")["groups"] == ["< 25", "[25, 45)", ">= 45"]
-        assert told(*asked, "--bins", "40,")["privileged"] == ">= 40"
-        sizes = [group["n"] for group in told(*asked, "--bins", "4")["before"]["groups"]]
+        assert told(*asked, "--bins", "25,45")["attributes"][0]["groups"] == ["< 25", "[25, 45)", ">= 45"]
+        assert told(*asked, "--bins", "40,")["attributes"][0]["privileged"] == ">= 40"
+        sizes = [group["n"] for group in told(*asked, "--bins", "4")["before"]["parities"][0]["groups"]]
         assert sizes == [150] * 4
 
     def test_contract_flag_goes_before_the_sidecar(self) -> None:
@@ -225,7 +229,10 @@ class TestRepairing:
         assert a["before"] != b["before"]
         ours, theirs = weights("a.pt"), weights("b.pt")
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-        assert told("audit", "a.pt", "--data", "a.csv", "--attr", "sex")["before"]["groups"] == a["after"]["groups"]
+        assert (
+            told("audit", "a.pt", "--data", "a.csv", "--attr", "sex")["before"]["parities"][0]["groups"]
+            == a["after"]["parities"][0]["groups"]
+        )
 
     def test_split_by_keeps_persons_together(self) -> None:
         # Every person twice: without --split-by most of them stand on both sides.
@@ -234,9 +241,9 @@ class TestRepairing:
         asked = ("threshold", *REPAIR, "--keep-best", "--features", "income,debt")
         report = told(*asked, "--split-by", "person", "--out", "a.pt")
         assert report["rows"]["verdict"] % 2 == 0
-        assert all(group["n"] % 2 == 0 for group in report["before"]["groups"])
+        assert all(group["n"] % 2 == 0 for group in report["before"]["parities"][0]["groups"])
         alone = told(*asked, "--out", "b.pt")
-        assert any(group["selected"] % 2 for group in alone["before"]["groups"])
+        assert any(group["selected"] % 2 for group in alone["before"]["parities"][0]["groups"])
 
     def test_out_and_force(self, place: Path) -> None:
         assert told("threshold", *REPAIR, "--keep-best")["output"]["path"] == "model.threshold.pt"
@@ -279,7 +286,7 @@ class TestRepairing:
         assert audit["threshold"] == cut != 0.5
         frame = pd.read_csv("rows.csv")
         scores = torch.jit.load("kept.pt")(torch.tensor(frame[["income", "debt"]].to_numpy(), dtype=torch.float32))
-        assert sum(group["selected"] for group in audit["before"]["groups"]) == int((scores > cut).sum())
+        assert sum(group["selected"] for group in audit["before"]["parities"][0]["groups"]) == int((scores > cut).sum())
 
     @pytest.mark.parametrize("shift", [0.0, 200.0, -200.0])
     @pytest.mark.parametrize("output", [torch.nn.Sigmoid(), torch.nn.Identity()])
@@ -303,8 +310,8 @@ class TestRepairing:
     def test_threshold_is_where_the_repaired_score_is_cut(self) -> None:
         at = [told("threshold", *REPAIR, "--keep-best", "--threshold", cut, "--out", f"{cut}.pt") for cut in (0.5, 0.3)]
         assert [report["after"]["threshold"] for report in at] == [0.5, 0.3]
-        assert at[0]["after"]["groups"] == at[1]["after"]["groups"]
-        assert at[0]["before"]["groups"] != at[1]["before"]["groups"]
+        assert at[0]["after"]["parities"][0]["groups"] == at[1]["after"]["parities"][0]["groups"]
+        assert at[0]["before"]["parities"][0]["groups"] != at[1]["before"]["parities"][0]["groups"]
         assert told("audit", "0.3.pt", *ASKED)["threshold"] == 0.3
 
     def test_prune_flags(self) -> None:

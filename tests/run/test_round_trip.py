@@ -99,7 +99,7 @@ def _counts(decided: np.ndarray, table: pd.DataFrame) -> dict[str, tuple[int, in
 
 
 def _told(figures: Figures) -> dict[str, tuple[int, int, float | None]]:
-    return {group.name: (group.n, group.selected, group.tpr) for group in figures.groups}
+    return {group.name: (group.n, group.selected, group.tpr) for group in figures.parities[0].groups}
 
 
 @pytest.mark.parametrize("verb", list(SETTINGS))

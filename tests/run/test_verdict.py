@@ -29,7 +29,7 @@ def repaired(verb: str, data: Any = "rows.csv", **options: Any) -> Report:
 
 
 def counts(figures: Figures) -> list[tuple[int, int, float | None, float | None]]:
-    return [(group.n, group.selected, group.tpr, group.fpr) for group in figures.groups]
+    return [(group.n, group.selected, group.tpr, group.fpr) for group in figures.parities[0].groups]
 
 
 def measured(figures: Figures | None) -> dict[str, Any]:
@@ -99,7 +99,11 @@ class TestTheWrittenFile:
         frame.to_csv("turned.csv", index=False)
         audit = debias.audit("out.pt", "odd.csv", attr="sex", eps=0.28)
         assert audit.before == report.after
-        assert audit.privileged == debias.audit("out.pt", "turned.csv", attr="sex").privileged == "f"
+        assert (
+            audit.attributes[0].privileged
+            == debias.audit("out.pt", "turned.csv", attr="sex").attributes[0].privileged
+            == "f"
+        )
         assert (audit.favorable, audit.positive_label) == ("negative", "no")
 
     def test_flags_go_before_the_contract_and_into_the_new_one(self) -> None:
@@ -126,7 +130,7 @@ class TestTheWrittenFile:
         inputs = torch.tensor(test[["income", "debt"]].to_numpy(), dtype=torch.float32)
         chosen = (torch.jit.load("out.pt")(inputs).detach().numpy().ravel() > 0.5).astype(int)
         assert report.after is not None
-        for group in report.after.groups:
+        for group in report.after.parities[0].groups:
             assert int(chosen[test["sex"] == group.name].sum()) == group.selected
 
     def test_the_record(self) -> None:
@@ -221,15 +225,15 @@ class TestMoreGroups:
         frame = self.frame()
         report = debias.audit("model.pt", frame, attr="sex", metric=metric, eps=0.05)
         name = "selection_rate" if metric == "statistical-parity" else "tpr"
-        rates = {group.name: getattr(group, name) for group in report.before.groups}
+        rates = {group.name: getattr(group, name) for group in report.before.parities[0].groups}
         low, high = min(rates, key=lambda key: rates[key]), max(rates, key=lambda key: rates[key])
-        assert report.before.pair == (low, high)
+        assert report.before.parities[0].pair == (low, high)
         assert report.before.bias == pytest.approx(rates[low] - rates[high])
         pairs = [abs(rates[a] - rates[b]) for a, b in (("a", "b"), ("a", "c"), ("b", "c"))]
-        assert report.before.mean_pairwise == pytest.approx(np.mean(pairs))
-        assert f"{low}) − P(" in report.before.sentence
-        assert report.before.sentence.count(f"{high})") == 1
-        assert report.privileged is None
+        assert report.before.parities[0].mean_pairwise == pytest.approx(np.mean(pairs))
+        assert f"{low}) − P(" in report.before.parities[0].sentence
+        assert report.before.parities[0].sentence.count(f"{high})") == 1
+        assert report.attributes[0].privileged is None
         assert report.exit_code == 1
 
     @pytest.mark.parametrize("verb", VERBS)
@@ -238,7 +242,7 @@ class TestMoreGroups:
         frame.to_csv("three.csv", index=False)
         report = repaired(verb, "three.csv", holdout=0, out="out.pt")
         assert report.verdict == "pass"
-        assert report.groups == ["a", "b", "c"]
+        assert report.attributes[0].groups == ["a", "b", "c"]
         assert debias.audit("out.pt", "three.csv", attr="sex", eps=0.28).before == report.after
         result = call(verb, "model.pt", "--data", "three.csv", "--attr", "sex", "--eps", "0.28", "--force")
         assert "the bias is the lowest rate minus the highest" in result.out
@@ -254,7 +258,7 @@ class TestUsesAttribute:
         assert told("audit", "model.pt", *ASKED, "--features", "income,debt")["uses_attribute"] is False
         report = told("audit", "reads.pt", *ASKED)
         assert report["uses_attribute"] is True
-        assert (report["groups"], report["privileged"]) == (["0", "1"], "1")
+        assert (report["attributes"][0]["groups"], report["attributes"][0]["privileged"]) == (["0", "1"], "1")
         assert "needs the protected attribute at prediction" in call("audit", "reads.pt", *ASKED).out
 
     def test_a_standardised_copy_tells_it_too(self) -> None:
@@ -269,5 +273,7 @@ class TestUsesAttribute:
         frame.drop(columns="sex").to_csv("rows.csv", index=False)
         report = told("audit", "reads.pt", "--data", "rows.csv", "--attr", "coded")
         assert report["uses_attribute"] is True
-        assert report["groups"] == sorted((f"{value:.6g}" for value in frame["coded"].unique()), key=float)
-        assert report["privileged"] == report["groups"][-1]
+        assert report["attributes"][0]["groups"] == sorted(
+            (f"{value:.6g}" for value in frame["coded"].unique()), key=float
+        )
+        assert report["attributes"][0]["privileged"] == report["attributes"][0]["groups"][-1]
