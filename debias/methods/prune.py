@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
+    from debias.heading import Heading
     from debias.methods.search import Logits, State
     from debias.model.layers import Layer
     from debias.model.network import Network
     from debias.objective import Scorer
+    from debias.scorer import Target
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,9 @@ class Prune(Method):
     outgoing : bool
         True: a unit's outgoing weights are zeroed, so that it contributes nothing (Algorithm 1). False: its incoming
         weights and bias are zeroed, as the published code does; behind a BatchNorm it then still sends a constant.
+    fill : {"zero", "mean"}
+        What a pruned unit is replaced by for its consumers: 0 (Algorithm 1), or the mean of its activations over the
+        rows of the influences, which goes into the consumers' biases.
     influence : {"preactivation", "activation"}
         Where eq. 4 takes the gradient: at the summed pre-activation (the published code; it measures better, see
         benchmarks/README.md), or at the activation h (the paper's text).
@@ -54,6 +59,10 @@ class Prune(Method):
             names="--outgoing/--incoming",
         ),
     ] = True
+    fill: Annotated[
+        Literal["zero", "mean"],
+        Flag("What a pruned unit sends on: zero (Algorithm 1), or its mean over the rows of the influences."),
+    ] = "zero"
     influence: Annotated[
         Literal["preactivation", "activation"],
         Flag("Where a unit's influence on the bias is taken; the paper's text says activation, its code the other."),
@@ -73,6 +82,12 @@ class Prune(Method):
                 problems.append(Problem(f"{value!r} is no number of steps", flag, "Give 1 or more."))
         if not 0 <= self.stop_below < 1:
             problems.append(Problem(f"{self.stop_below!r} is out of range", "--stop-below", "Give 0 to below 1."))
+        if self.fill not in ("zero", "mean"):
+            problems.append(Problem(f"unknown fill {self.fill!r}", "--fill", "Give zero or mean."))
+        elif self.fill == "mean" and not self.outgoing:
+            problems.append(
+                Problem("a mean takes the place of outgoing weights", "--fill", "Leave --incoming or --fill mean out.")
+            )
         if self.influence not in ("activation", "preactivation"):
             problems.append(
                 Problem(f"unknown influence {self.influence!r}", "--influence", "Give activation or preactivation.")
@@ -82,9 +97,15 @@ class Prune(Method):
 
     def prunable(self, network: Network) -> tuple[Layer, ...]:
         """Return the layers whose units can be taken out exactly."""
-        return tuple(
-            layer for layer in network.layers if not (layer.blocked if self.outgoing else layer.incoming_blocked)
-        )
+        return tuple(layer for layer in network.layers if not self._blocked(layer, network))
+
+    def _blocked(self, layer: Layer, network: Network) -> tuple[str, ...]:
+        """Return why the layer's units cannot be taken out; nothing where they can."""
+        if self.fill == "mean":
+            from debias.model.filling import filling_reasons
+
+            return layer.blocked or filling_reasons(network, layer)
+        return layer.blocked if self.outgoing else layer.incoming_blocked
 
     def repair(self, setting: Setting) -> Repair:
         """Return the pruned network with the largest objective on the selection rows.
@@ -94,23 +115,27 @@ class Prune(Method):
         ModelError
             When no layer can be pruned, with the reason of each.
         """
-        from debias.methods.search import Search, direction
+        from debias.heading import Heading
+        from debias.methods.search import Search
 
         layers = self.prunable(setting.network)
         if reasons := self.reasons(setting.network):
             raise ModelError(reasons)
         search = Search(setting.objective.on(setting.select))
         run = _Run(self, setting, layers, search.scorer)
-        first = search.add(run.logits(), dict, {"pruned": 0})
-        sign = direction(first)
+        logits = run.logits()
+        search.add(logits, dict, {"pruned": 0})
+        heading = Heading(search.scorer, logits)
         total = sum(layer.units for layer in layers)
         limit = min(self.steps or total, self.limit or total)
         for number in range(1, limit + 1):
-            fresh = run.prune(sign)
+            fresh = run.prune(heading)
             if not fresh:
                 break
             units = [[layer.path, unit] for layer, unit in fresh]
-            step = search.add(run.logits(), run.changed, {"units": units, "pruned": len(run.order)})
+            logits = run.logits()
+            step = search.add(logits, run.changed, {"units": units, "pruned": len(run.order)})
+            heading.look(logits)
             setting.progress(number, limit, f"{len(run.order)} of {total} units pruned")
             if step.balanced_accuracy < self.stop_below:
                 break
@@ -125,14 +150,13 @@ class Prune(Method):
         """Return how many units were pruned."""
         pruned: dict[str, list[int]] = repair.changes["units"]
         number, total = sum(map(len, pruned.values())), sum(layer.units for layer in network.layers)
-        return f"Pruned {count(number, 'unit')} of {total:,} in {count(len(pruned), 'layer')}."
+        text = f"Pruned {count(number, 'unit')} of {total:,} in {count(len(pruned), 'layer')}"
+        return f"{text}; each is replaced by its mean." if self.fill == "mean" else f"{text}."
 
     def skipped(self, network: Network) -> dict[str, str]:
         """Return the layers that are left alone, with the reason."""
         return {
-            layer.path: "; ".join(reasons)
-            for layer in network.layers
-            if (reasons := layer.blocked if self.outgoing else layer.incoming_blocked)
+            layer.path: "; ".join(reasons) for layer in network.layers if (reasons := self._blocked(layer, network))
         }
 
     def reasons(self, network: Network) -> list[Problem]:
@@ -154,7 +178,7 @@ class _Run:
 
         from debias.model.evaluation import Evaluation
 
-        self.method, self.scorer = method, scorer
+        self.method, self.network = method, setting.network
         network, train = setting.network, setting.train
         self.train_scorer = scorer if train is setting.select else setting.objective.on(train)
         self.rows = _rows_of_proxy(self.train_scorer)
@@ -166,18 +190,19 @@ class _Run:
         self.units = [(layer, unit) for layer in layers for unit in range(layer.units)]
         self.alive = np.ones(len(self.units), dtype=bool)
         self.order: list[tuple[Layer, int]] = []
-        self._weights: dict[tuple[int, int], Tensor] = {}
+        self._weights: dict[tuple[int, tuple[int, int]], Tensor] = {}
+        self._share = _share(rows.weight, len(rows)) if method.fill == "mean" else None
 
     def logits(self) -> Logits:
         logits: Logits = self.scored.logits().cpu().numpy()
         return logits
 
-    def prune(self, sign: int) -> list[tuple[Layer, int]]:
+    def prune(self, heading: Heading) -> list[tuple[Layer, int]]:
         """Take out the next units and return them; none where no unit is left to take."""
         import numpy as np
         import torch
 
-        signed = sign * torch.cat(self.graded.influences(self._proxy())).cpu().numpy()
+        signed = heading.sign * torch.cat(self.graded.influences(self._proxy(heading.target))).cpu().numpy()
         if self.method.steps is None:
             order = np.flatnonzero(self.alive)
             picked = order[np.argsort(-signed[order], kind="stable")[:1]]
@@ -198,6 +223,10 @@ class _Run:
     def _entries(self, layer: Layer) -> tuple[str, ...]:
         if not self.method.outgoing:
             return layer.incoming
+        if self.method.fill == "mean":
+            from debias.model.filling import filled_entries
+
+            return filled_entries(self.network, layer)
         return tuple(column.weight for column in layer.columns) or layer.zeroed
 
     def _apply(self, fresh: list[tuple[Layer, int]]) -> None:
@@ -205,32 +234,44 @@ class _Run:
         changed: dict[str, Tensor] = {}
         for layer in {id(layer): layer for layer, _ in fresh}.values():
             units = [unit for other, unit in fresh if other is layer]
-            part = layer.prune(state, units, outgoing=self.method.outgoing)
+            part = self._taken_out(layer, units, state)
             state.update(part)
             changed.update(part)
         self.graded.update(changed)
         if self.scored is not self.graded:
             self.scored.update(changed)
 
-    def _proxy(self) -> Tensor:
-        """Return the proxy's weight of each row; of more than two groups, for the pair that is furthest apart now."""
+    def _taken_out(self, layer: Layer, units: list[int], state: State) -> dict[str, Tensor]:
+        if self._share is None:
+            return layer.prune(state, units, outgoing=self.method.outgoing)
+        from debias.model.filling import filled
+
+        return filled(self.graded, layer, units, self._share, state)
+
+    def _proxy(self, target: Target) -> Tensor:
+        """Return the weight of each row in the proxy of the difference that is driven now."""
         import torch
 
-        from debias.methods.search import pair_of
-
-        pair = pair_of(self.scorer, self.logits())
-        if pair not in self._weights:
-            weights = self.train_scorer.proxy_weights(pair)[self.rows]
-            self._weights[pair] = torch.from_numpy(weights).to(self.graded.logits().device)
-        return self._weights[pair]
+        key = (target.comparison, target.pair)
+        if key not in self._weights:
+            weights = self.train_scorer.proxy_weights(target)[self.rows]
+            self._weights[key] = torch.from_numpy(weights).to(self.graded.logits().device)
+        return self._weights[key]
 
 
 def _rows_of_proxy(scorer: Scorer) -> npt.NDArray[np.int64]:
-    """Return the rows that can carry weight in the proxy: of two groups those that do, else all."""
+    """Return the rows that can carry weight in a proxy."""
     import numpy as np
 
-    from debias.fairness.metrics import two_groups
+    weight = np.ones(len(scorer.y)) if scorer.weight is None else scorer.weight
+    counted = np.any([item.members >= 0 for item in scorer.comparisons], axis=0)
+    return np.flatnonzero(counted & (weight > 0))
 
-    if scorer.n_groups > 2:
-        return np.arange(len(scorer.y))
-    return np.flatnonzero(scorer.proxy_weights(two_groups(scorer.privileged)))
+
+def _share(weight: npt.NDArray[np.float64] | None, rows: int) -> Tensor:
+    """Return the weight of each row in a mean over them."""
+    import torch
+
+    if weight is None:
+        return torch.full((rows,), 1 / rows, dtype=torch.float64)
+    return torch.from_numpy(weight / weight.sum())

@@ -12,12 +12,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from debias.data.sample import Attribute
 from debias.errors import ModelError, UsageError
 from debias.methods.base import Repair, Setting
 from debias.methods.prune import Prune
-from debias.methods.search import direction, pair_of
 from debias.model.evaluation import Evaluation
+from debias.model.filling import filled
 from debias.model.network import Network
+from debias.objective import Constraint, Objective, Scorer
 from tests.model import nets, opened
 
 Making = Callable[..., Setting]
@@ -36,8 +38,10 @@ def _plain(method: Prune, given: Setting) -> list[list[list[Any]]]:
     assert first is not None
     sign = 1 if first.bias > 0 else -1
     for _ in range(method.steps or len(units)):
-        pair = pair_of(scorer, network.logits(rows, state))
-        weights = torch.from_numpy(trainer.proxy_weights(pair))
+        target = scorer.target(network.logits(rows, state))
+        if len(scorer.comparisons) > 1:
+            sign = 1 if target.bias > 0 else -1
+        weights = torch.from_numpy(trainer.proxy_weights(target))
         moved = replace(network, state=state)
         evaluation = Evaluation(moved, network.tensors(given.train), layers, method.influence)
         signed = sign * torch.cat(evaluation.influences(weights)).numpy()
@@ -51,12 +55,30 @@ def _plain(method: Prune, given: Setting) -> list[list[list[Any]]]:
             break
         taken += picked
         for k in picked:
-            state |= units[k][0].prune(state, [units[k][1]], outgoing=method.outgoing)
+            layer, unit = units[k]
+            if method.fill == "mean":
+                state |= filled(_means_over(moved, given, trainer), layer, [unit], _even(given, trainer), state)
+            else:
+                state |= layer.prune(state, [unit], outgoing=method.outgoing)
         steps.append([[units[k][0].path, units[k][1]] for k in picked])
         best = scorer.sweep(network.logits(rows, state)).best()
         if (0.5 if best is None else best.balanced_accuracy) < method.stop_below:
             break
     return steps
+
+
+def _counted(scorer: Scorer) -> np.ndarray:
+    return np.flatnonzero(np.any([item.members >= 0 for item in scorer.comparisons], axis=0))
+
+
+def _means_over(network: Network, given: Setting, scorer: Scorer) -> Evaluation:
+    return Evaluation(network, network.tensors(given.train.take(_counted(scorer))))
+
+
+def _even(given: Setting, scorer: Scorer) -> Tensor:
+    rows = given.train.take(_counted(scorer))
+    weight = np.ones(len(rows)) if rows.weight is None else rows.weight
+    return torch.from_numpy(weight / weight.sum())
 
 
 def _order(repair: Repair) -> list[Any]:
@@ -70,17 +92,22 @@ CHOICES = [
     Prune(steps=4),
     Prune(steps=6, outgoing=False, influence="activation"),
     Prune(stop_below=0),
+    Prune(fill="mean"),
+    Prune(fill="mean", steps=5),
 ]
 
 
 def _label(method: Prune) -> str:
-    return f"{method.steps}-{'out' if method.outgoing else 'in'}-{method.influence}-{method.stop_below}"
+    way = "out" if method.outgoing else "in"
+    return f"{method.steps}-{way}-{method.fill}-{method.influence}-{method.stop_below}"
 
 
 @pytest.mark.parametrize("method", CHOICES, ids=_label)
 @pytest.mark.parametrize("name", ["relu", "batchnorm_after", "layernorm_after", "concat", "branches", "double_softmax"])
 def test_the_run_is_that_of_the_plain_algorithm(name: str, method: Prune, setting: Making) -> None:
     given = setting(opened.network(name), eps=0.2)
+    if method.fill == "mean" and not method.prunable(given.network):
+        pytest.skip("no layer's mean can be held")
     repair = method.repair(given)
     assert _order(repair) == _plain(method, given)
     _holds(given, repair, method)
@@ -91,15 +118,24 @@ def _holds(given: Setting, repair: Repair, method: Prune) -> None:
     network = given.network
     state: dict[str, Tensor] = {}
     units: dict[str, list[int]] = {}
+    scorer = given.objective.on(given.train)
     for step in repair.trajectory[1 : repair.chosen + 1]:
+        moved = replace(network, state={**network.state, **state})
         for path, unit in step.detail["units"]:
             (layer,) = [layer for layer in network.layers if layer.path == path]
-            state |= layer.prune({**network.state, **state}, [unit], outgoing=method.outgoing)
+            now = {**network.state, **state}
+            if method.fill == "mean":
+                state |= filled(_means_over(moved, given, scorer), layer, [unit], _even(given, scorer), now)
+            else:
+                state |= layer.prune(now, [unit], outgoing=method.outgoing)
             units.setdefault(path, []).append(unit)
     assert repair.changes["units"] == {path: sorted(found) for path, found in units.items()}
     assert set(repair.state) == set(state)
     for name, value in state.items():
-        assert torch.equal(repair.state[name], value)
+        if method.fill == "mean":
+            torch.testing.assert_close(repair.state[name], value, rtol=1e-5, atol=1e-6)
+        else:
+            assert torch.equal(repair.state[name], value)
     scorer = given.objective.on(given.select)
     performance, bias = scorer.at(network.logits(given.select, repair.state) > repair.point.cut)
     assert (performance, bias) == pytest.approx((repair.point.balanced_accuracy, repair.point.bias), abs=0.01)
@@ -133,7 +169,7 @@ def test_rows_of_more_than_two_groups_and_missing_ones_are_weighed(setting: Maki
     given = setting(network, rows, eps=0.3)
     repair = Prune().repair(given)
     assert _order(repair) == _plain(Prune(), given)
-    assert direction(repair.trajectory[0]) == -1, "of more than two groups the bias is never above 0"
+    assert repair.trajectory[0].bias < 0, "of more than two groups the bias is never above 0"
 
 
 @pytest.mark.parametrize("favorable", ["positive", "negative"])
@@ -218,6 +254,50 @@ def test_a_layer_that_cannot_be_pruned_is_left_alone_with_its_reason(setting: Ma
     assert not Prune(outgoing=False).skipped(network)
 
 
+@pytest.mark.parametrize("metric", ["equalized-odds", "predictive-equality", "impact-ratio"])
+@pytest.mark.parametrize("groups", [2, 3])
+def test_other_metrics_steer_the_pruning(metric: str, groups: int, setting: Making) -> None:
+    network = opened.network("batchnorm_before")
+    given = setting(
+        network, opened.drawn(network, 200, groups), opened.drawn(network, 300, groups, seed=2), metric=metric
+    )
+    repair = Prune().repair(given)
+    assert _order(repair) == _plain(Prune(), given)
+
+
+def test_of_two_attributes_the_one_further_from_its_bound_steers() -> None:
+    network = opened.network("relu")
+    rows = opened.drawn(network, 300)
+    codes = (np.arange(300) % 3 == 0).astype(np.int64)
+    rows = replace(rows, attributes=dict(rows.attributes) | {"b": Attribute("b", codes, ("no", "yes"), 1)})
+    constraints = tuple(Constraint("statistical-parity", name, eps) for name, eps in (("a", 0.9), ("b", 0.011)))
+    given = Setting(network, rows, rows, Objective(constraints, margin=0.01))
+    target = given.objective.on(rows).target(network.logits(rows))
+    assert target.comparison == 1
+    alone = Setting(network, rows, rows, Objective(constraints[1:], margin=0.01))
+    assert _order(Prune(limit=1).repair(given)) == _order(Prune(limit=1).repair(alone))
+
+
+def test_a_layer_whose_consumer_has_no_bias_cannot_be_filled(setting: Making, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    net = nn.Sequential(
+        nn.Linear(nets.FEATURES, 4), nn.ReLU(), nn.Linear(4, 4, bias=False), nn.ReLU(), nn.Linear(4, 1), nn.Sigmoid()
+    )
+    network = opened.opened(net, tmp_path)
+    method = Prune(fill="mean", stop_below=0)
+    assert [layer.path for layer in method.prunable(network)] == ["2"]
+    assert "its consumer 2 has no bias" in method.skipped(network)["0"]
+    assert {path for step in _order(method.repair(setting(network))) for path, _ in step} == {"2"}
+    assert "elsewhere than to fully connected layers" in method.skipped(opened.network("residual"))["entry"]
+
+
+def test_the_summary_tells_the_mean(setting: Making) -> None:
+    network = opened.network("relu")
+    for fill, said in (("mean", True), ("zero", False)):
+        method = Prune(fill=fill)  # type: ignore[arg-type]
+        assert ("replaced by its mean" in method.summary(method.repair(setting(network, eps=0.2)), network)) == said
+
+
 def test_without_a_layer_to_prune_the_reasons_are_given(setting: Making) -> None:
     network = opened.network("arithmetic")
     assert "no hidden fully connected layer" in str(Prune().reasons(network)[0])
@@ -225,10 +305,17 @@ def test_without_a_layer_to_prune_the_reasons_are_given(setting: Making) -> None
         Prune().repair(setting(network))
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"influence": "weight"}, {"limit": 0}, {"stop_below": 1.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"steps": 0}, {"influence": "weight"}, {"limit": 0}, {"stop_below": 1.0}, {"fill": "median"}]
+)
 def test_settings_out_of_range_are_refused(wrong: Mapping[str, Any]) -> None:
     with pytest.raises(UsageError):
         Prune(**wrong)
+
+
+def test_a_mean_needs_outgoing_weights() -> None:
+    with pytest.raises(UsageError, match="outgoing"):
+        Prune(fill="mean", outgoing=False)
 
 
 def test_the_network_is_not_changed(setting: Making) -> None:
