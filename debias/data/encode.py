@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from debias.contract import Contract, Feature
+from debias.data.coded import group_columns, is_coded
 from debias.data.tables import Table
 from debias.data.values import FloatArray, to_levels, to_numbers
 from debias.errors import Problem
@@ -53,6 +54,11 @@ def encode(table: Table, contract: Contract, dtype: DType) -> tuple[Encoded | No
     parts: dict[str, list[FloatArray]] = {}
     problems: list[Problem] = []
     for feature in contract.features:
+        if is_coded(feature):
+            block, wrong = group_columns(table, feature, contract)
+            problems += wrong
+            parts.setdefault(feature.role, []).append(block)
+            continue
         names = feature.encoded if done else (feature.column,)
         if absent := [name for name in names if name not in table.columns]:
             problems.append(
@@ -81,10 +87,11 @@ def encode(table: Table, contract: Contract, dtype: DType) -> tuple[Encoded | No
 def already_encoded(table: Table, contract: Contract) -> bool:
     """Return whether a table holds the contract's encoded columns in place of the raw ones."""
     present = set(table.columns)
-    categories = [feature for feature in contract.features if feature.kind == "category"]
+    features = [feature for feature in contract.features if not is_coded(feature)]
+    categories = [feature for feature in features if feature.kind == "category"]
     return (
         bool(categories)
-        and all(name in present for feature in contract.features for name in feature.encoded)
+        and all(name in present for feature in features for name in feature.encoded)
         and not any(f.column in present and f.column not in f.encoded for f in categories)
     )
 

@@ -136,6 +136,15 @@ class Network:
             for item in self.inputs
         }
 
+    def zeros(self, rows: int) -> dict[str, Tensor]:
+        """Return rows of zeros by the names of the signature, to see what shape comes out."""
+        return {
+            item.name: torch.zeros(rows, dtype=torch.int64)
+            if item.codes
+            else torch.zeros(rows, item.width or 1, dtype=self.dtype)
+            for item in self.inputs
+        }
+
     def outputs(self, sample: Sample) -> Tensor:
         """Return what the file's own forward gives for each row.
 

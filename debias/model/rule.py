@@ -142,8 +142,8 @@ def draw(features: Tensor, multipliers: Tensor, keys: Tensor) -> Tensor:
     -------
     Tensor of float64, shape [N]
     """
-    rounded = rounded_features(features)
-    hashed = torch.remainder(torch.remainder(torch.remainder(rounded, 2147483647) * multipliers, 2147483647).sum(1), 2147483647)
+    columns = torch.remainder(torch.remainder(rounded_features(features), 2147483647) * multipliers, 2147483647)
+    hashed = torch.remainder(columns.sum(1), 2147483647)
     for number in range(3):
         hashed = torch.remainder(hashed + keys[number], 2147483647)
         square = torch.remainder(hashed * hashed, 2147483647)
@@ -158,10 +158,11 @@ def rounded_features(features: Tensor) -> Tensor:
 
 
 def shared_draws(features: Tensor) -> float:
-    """Return the share of rows [N, d] that share their draw with another row: those with equal rounded features."""
+    """Return the share of rows [N, d] that share their draw with another row: equal features, rounded to 2^-10."""
     if not len(features):
         return 0.0
-    _, inverse, counts = np.unique(rounded_features(features).numpy(), axis=0, return_inverse=True, return_counts=True)
+    rows = rounded_features(features).numpy()
+    _, inverse, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
     return float((counts[inverse.reshape(-1)] > 1).mean())
 
 

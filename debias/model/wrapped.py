@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,10 +25,11 @@ _SAMPLE_ROWS = 7
 class Ruled(nn.Module):
     """A network with a rule: ``forward(x, group)``, with `group` the int64 code [N] of each row's group.
 
-    The network stands under the name ``network``, the rule's numbers under ``rule_…``. The output has the shape and
-    the type of the network's own. A rule of plain thresholds shifts the logit of each group, so that the deployed
-    threshold decides as the group's cut did and the score keeps its meaning. A rule that draws returns its decision:
-    probability 1 or 0, or a logit of ±8 on either side of the deployed threshold's. A code that is no group raises.
+    The network's state stands under its own names behind ``network.``, the rule's numbers under ``rule_…``. The output
+    has the shape and the type of the network's own. A rule of plain thresholds shifts the logit of each group, so that
+    the deployed threshold decides as the group's cut did and the score keeps its meaning. A rule that draws returns
+    its decision: probability 1 or 0, or a logit of ±8 on either side of the deployed threshold's. A code that is no
+    group raises.
 
     Parameters
     ----------
@@ -43,14 +45,23 @@ class Ruled(nn.Module):
         Number of features.
     threshold : float
         Probability at which the deployed system cuts.
-    double : bool
+    wide : bool
         True for an output of float64.
     asserts : bool
         True where a code is checked by an ``assert`` (TorchScript), False where by an operator (torch.export).
     """
 
     # TorchScript drops the branches that these rule out.
-    __constants__ = ("asserts", "columns", "deployed", "double", "kind", "least", "most", "plain")
+    __constants__ = ("asserts", "columns", "deployed", "kind", "least", "most", "plain", "wide")
+
+    if TYPE_CHECKING:
+        # As annotations of the class TorchScript would have to read them.
+        network: Any
+        rule_cuts: Tensor
+        rule_below: Tensor
+        rule_above: Tensor
+        rule_multipliers: Tensor
+        rule_keys: Tensor
 
     def __init__(
         self,
@@ -61,7 +72,7 @@ class Ruled(nn.Module):
         *,
         width: int,
         threshold: float,
-        double: bool,
+        wide: bool,
         asserts: bool,
     ) -> None:
         super().__init__()
@@ -69,10 +80,10 @@ class Ruled(nn.Module):
         self.kind = head.kind
         self.columns = columns
         self.plain = rule.plain
-        self.double = double
+        self.wide = wide
         self.asserts = asserts
         self.deployed = logit(threshold)
-        info = torch.finfo(torch.float64 if double else torch.float32)
+        info = torch.finfo(torch.float64 if wide else torch.float32)
         self.least, self.most = info.tiny, 1 - info.eps / 2
         multipliers, keys = rule.constants(width)
         for name, values in (("cuts", rule.cuts), ("below", rule.below), ("above", rule.above)):
@@ -130,12 +141,10 @@ class Ruled(nn.Module):
 
     def typed(self, score: Tensor) -> Tensor:
         """Return values in the type of the network's output."""
-        return score if self.double else score.to(torch.float32)
+        return score if self.wide else score.to(torch.float32)
 
 
-def wrapped(
-    network: Network, state: Mapping[str, Tensor], rule: Rule, *, width: int, threshold: float
-) -> Loaded:
+def wrapped(network: Network, state: Mapping[str, Tensor], rule: Rule, *, width: int, threshold: float) -> Loaded:
     """Return the program of a network with a rule behind it, in the network's own format.
 
     Parameters
@@ -145,7 +154,9 @@ def wrapped(
     state : mapping of str to Tensor
         Entries of its state that change.
     rule : Rule
-        Its cuts are on the scale of the logits that the changed network gives.
+        Its cuts are on the scale of the logits that the changed network gives. Where the head allows it the highest
+        cut is folded into the last bias, and the others follow: a probability below 0.5 tells logits apart that near
+        1 are one number.
     width : int
         Number of features.
     threshold : float
@@ -158,18 +169,23 @@ def wrapped(
     """
     if problems := reasons(network):
         raise ModelError(problems)
+    state = dict(state)
+    if network.head.foldable:
+        highest = float(rule.cuts.max())
+        state |= network.head.fold({**network.state, **state}, highest, 0.5)
+        rule = replace(rule, cuts=rule.cuts - highest)
     loaded = network.loaded(state)
     columns = _columns(network, width)
-    double = network.dtype == torch.float64
+    wide = network.dtype == torch.float64
     exported = isinstance(loaded, torch.export.ExportedProgram)
     inner = loaded.module(check_guards=False) if isinstance(loaded, torch.export.ExportedProgram) else loaded
     module = Ruled(
-        inner, network.head, columns, rule, width=width, threshold=threshold, double=double, asserts=not exported
+        inner, network.head, columns, rule, width=width, threshold=threshold, wide=wide, asserts=not exported
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if not isinstance(loaded, torch.export.ExportedProgram):
-            return torch.jit.script(module.eval())  # type: ignore[no-any-return]
+            return torch.jit.script(module.eval())
         batch = static_batch(loaded)
         free = None if batch is not None else free_batch(loaded)
         rows = batch or (_SAMPLE_ROWS if free is None else max(_SAMPLE_ROWS, free.min or 0))

@@ -6,8 +6,6 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from debias import methods
 from debias.contract import Contract, read_document
 from debias.errors import ContractError, DebiasError, ModelError, Problem
@@ -107,9 +105,7 @@ def _record(archive: Archive, used: Contract | None = None) -> dict[str, Any]:
 
 def _output(network: Network) -> OutputInfo:
     head = network.head
-    rows = network.batch or 2
-    zeros = {item.name: torch.zeros(rows, item.width or 1, dtype=network.dtype) for item in network.inputs}
-    columns = network.call(zeros).shape[1:]
+    columns = network.call(network.zeros(network.batch or 2)).shape[1:]
     return OutputInfo(kind=head.kind, shape=[network.batch, *columns], foldable=head.foldable, reason=head.reason)
 
 
