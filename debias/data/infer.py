@@ -286,6 +286,7 @@ def _fitting(
         variants += [
             ([f.model_copy(update={"missing": "zero"}) if f.missing == "category" else f for f in some], note)
             for some, _ in variants
+            if any(f.missing == "category" for f in some)
         ]
     fitting = [(some, note) for some, note in variants if width is None or sum(f.width for f in some) == width]
     if width is None or len(fitting) == 1:

@@ -79,10 +79,7 @@ class Request(Columns):
             problems.append(Problem(f"{self.seed!r} is no seed", "--seed", "Give 0 or more."))
         problems += _device_problems(self.device)
         problems += self._bound_problems()
-        try:
-            _ = self.objective if self.attributes else None
-        except UsageError as error:
-            problems += error.problems
+        problems += self._objective_problems()
         if problems:
             raise UsageError(dict.fromkeys(problems))
 
@@ -117,16 +114,37 @@ class Request(Columns):
 
         Every attribute has the same bound. An audit has no margin, and perhaps no bound.
         """
-        bound = 1.0 if self.bound is None or not 0 < (self.min_ratio or 0.5) < 1 else self.bound
-        metric, audit = cast(Metric, self.metric), self.verb == "audit"
+        return self._objective(tuple(map(self._constraint, self.attributes)))
+
+    def _constraint(self, attribute: str) -> Constraint:
+        return Constraint(cast(Metric, self.metric), attribute, 1.0 if self.bound is None else self.bound)
+
+    def _objective(self, constraints: tuple[Constraint, ...]) -> Objective:
         return Objective(
-            tuple(Constraint(metric, name, bound) for name in self.attributes),
+            constraints,
             performance=cast(Performance, self.performance),
-            margin=0.0 if audit else self.margin,
+            margin=0.0 if self.verb == "audit" else self.margin,
             min_performance=self.min_performance,
             selection=cast(Selection, self.selection),
             confidence=self.confidence,
         )
+
+    def _objective_problems(self) -> list[Problem]:
+        """Return what is wrong with the constraints, and with the rest of the objective where they are wrong too."""
+        problems: list[Problem] = []
+        constraints = []
+        for name in self.attributes:
+            try:
+                constraints.append(self._constraint(name))
+            except UsageError as error:
+                ratio = self.metric in RATIO_NAMES  # its bound is told as --min-ratio
+                problems += [problem for problem in error.problems if not (ratio and problem.where == "--eps")]
+        whole = tuple(constraints) if not problems and constraints else (Constraint("statistical-parity", "a", 1.0),)
+        try:
+            self._objective(whole)
+        except UsageError as error:
+            problems += error.problems
+        return problems
 
     @property
     def columns(self) -> Columns:

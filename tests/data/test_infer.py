@@ -167,6 +167,50 @@ def test_bins_go_into_the_contract() -> None:
     assert done.groups == ("< 3", "[3, 6)", ">= 6")
 
 
+def test_several_attributes_and_intersections_are_entries_of_their_columns() -> None:
+    frame = RAW.assign(years=range(8))
+    contract, notes = infer(
+        frame, 5, attr=["sex", "sex*years", "branch"], bins="3,6", privileged="sex=f", ignore=("branch", "years")
+    )
+    sex, years, branch = contract.attributes
+    assert (sex.column, sex.groups, sex.privileged) == ("sex", ("f", "m"), "f")
+    assert (years.column, years.groups, years.bins) == ("years", ("< 3", "[3, 6)", ">= 6"), (3, 6))
+    assert (branch.column, branch.groups, branch.privileged) == ("branch", ("x", "y", "z"), None)
+    assert sum("is no input" in note for note in notes) == 3
+    done = prepare(read_table(frame), Columns(attr=["sex*years", "sex"]), inputs={"features": 5}, contract=contract)
+    assert done.groupings["sex*years"].names[0] == "f × < 3"
+    assert done.groupings["sex"].privileged == 0
+
+
+def test_attributes_that_are_inputs_are_told_by_the_widths() -> None:
+    frame = RAW.assign(race=["p", "q", "r", "p"] * 2)
+    for width, columns in (
+        (5, ["age", "job", "home"]),
+        (7, ["sex", "age", "job", "home"]),
+        (8, ["age", "job", "home", "race"]),
+        (10, ["sex", "age", "job", "home", "race"]),
+    ):
+        contract, _ = infer(frame, width, attr=["sex", "race"])
+        assert [feature.column for feature in contract.features] == columns
+    with pytest.raises(ContractError, match="in more than one way"):
+        infer(RAW.assign(race=["p", "q"] * 4), 7, attr=["sex", "race"])
+
+
+def test_groups_of_rows_that_lack_another_attribute_are_told_too() -> None:
+    frame = RAW.assign(race=["p", "q", "r", None] * 2, sex=["f", "m", None, "d"] * 2)
+    contract, _ = infer(frame, 5, attr=["sex", "race"], missing_attr="drop", min_group=100)
+    assert [entry.groups for entry in contract.attributes] == [("d", "f", "m"), ("p", "q", "r")]
+
+
+def test_the_group_input_is_made_from_the_first_attribute() -> None:
+    asked = {"inputs": {"a": 5, "b": 1}, "roles": {"a": "features", "b": "group"}, "features": ("age", "job", "home")}
+    contract, notes = infer(attr=["sex", "branch"], ignore=(), **asked)
+    assert contract.features[-1].column == "sex"
+    assert any("made from 'sex', the first --attr" in note for note in notes)
+    with pytest.raises(ContractError, match=r"'sex\*branch' is an intersection\n.*--attr 'sex' --attr"):
+        infer(attr=["sex*branch", "sex"], ignore=(), **asked)
+
+
 def test_lender_by_hand() -> None:
     frame = lender_table(500, 3)
     table = read_table(frame)
