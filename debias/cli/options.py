@@ -352,6 +352,14 @@ class RepairOptions(MeasureOptions):
             rich_help_panel=CONSTRAINT,
         ),
     ] = Selection.MARGIN
+    pool: Annotated[
+        bool,
+        typer.Option(
+            "--pool",
+            help="Estimate the bias of a candidate on the selection rows and those of --train together.",
+            rich_help_panel=CONSTRAINT,
+        ),
+    ] = False
     train: Annotated[
         Path | None,
         typer.Option(

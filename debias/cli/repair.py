@@ -67,6 +67,7 @@ def repair(name: str, options: RepairOptions, home: str = "debias.run", **settin
             margin=options.margin,
             min_performance=options.min_performance,
             selection=options.selection.value,
+            pool=options.pool,
             train=options.train,
             test=options.test,
             holdout=options.holdout,

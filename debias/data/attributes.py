@@ -34,7 +34,7 @@ def resolve(table: Table, columns: Columns) -> tuple[dict[str, tuple[str, ...]],
     -------
     dict of str to tuple of str, list of Problem
         The attributes that could be told, in the order of the flags, and what is wrong with the others. The name of
-        an intersection is its columns joined by ``*``.
+        an intersection is its columns joined by ``*``; as it was typed where a column has that very name.
     """
     problems = columns.problems()
     found: dict[str, tuple[str, ...]] = {}
@@ -43,7 +43,7 @@ def resolve(table: Table, columns: Columns) -> tuple[dict[str, tuple[str, ...]],
         problems += wrong
         if parts is None:
             continue
-        name = CROSS.join(parts)
+        name = _name(table, typed, parts)
         if len(set(parts)) < len(parts):
             problems.append(Problem(f"{show(typed)} crosses a column with itself", "--attr", "Name each column once."))
         elif name in found or any(set(parts) == set(other) for other in found.values()):
@@ -60,9 +60,14 @@ def typed_names(table: Table, columns: Columns) -> dict[str, str]:
     for typed in columns.attributes:
         parts, _ = _parts(table, typed)
         if parts is not None:
-            name = CROSS.join(parts)
+            name = _name(table, typed, parts)
             found |= {typed: name, name: name}
     return found
+
+
+def _name(table: Table, typed: str, parts: tuple[str, ...]) -> str:
+    joined = CROSS.join(parts)
+    return typed if joined in table.columns else joined
 
 
 def _parts(table: Table, typed: str) -> tuple[tuple[str, ...] | None, list[Problem]]:

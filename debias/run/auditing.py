@@ -22,6 +22,7 @@ from debias.run.verdict import Ruling, rule
 def run_audit(request: Request) -> Report:
     """Return the report of an audit of all rows of ``--data``."""
     opened = open_request(request)
+    request = opened.request
     objective = replace(request.objective, favorable=opened.data.favorable)
     bounded = request.bound is not None
     measured = Measured.on(opened.data.sample, objective, bounded=bounded, lenient=objective.confidence is not None)

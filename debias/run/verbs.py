@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         margin: float
         min_performance: float
         selection: str
+        pool: bool
         train: Source | None
         test: Source | None
         holdout: float
@@ -127,9 +128,9 @@ def repair(
     eps : float, optional
         The bound on |bias|; the metric impact-ratio takes `min_ratio` instead.
     **options
-        Those of `audit`, and `margin`, `min_performance`, `selection`, `train`, `test`, `holdout`, `split_by`,
-        `keep_scores`, `out`, `force`, `keep_best`: the flags of ``debias prune``; without `out` the file stands
-        beside the model, the verb in its name. `progress` is called with (steps done, steps in all, text).
+        Those of `audit`, and `margin`, `min_performance`, `selection`, `pool`, `train`, `test`, `holdout`,
+        `split_by`, `keep_scores`, `out`, `force`, `keep_best`: the flags of ``debias prune``; without `out` the file
+        stands beside the model, the verb in its name. `progress` is called with (steps done, steps in all, text).
 
     Returns
     -------

@@ -108,6 +108,7 @@ class Workbench:
             With every problem of the input that is at fault.
         """
         opened = open_request(request)
+        request = opened.request
         _check_head(opened, request)
         parts = divide(opened)
         objective = replace(

@@ -59,6 +59,7 @@ COMMON = {
     "margin": 0.01,
     "min_performance": 0.55,
     "selection": "margin",
+    "pool": False,
     "train": None,
     "test": None,
     "holdout": 0.3,
@@ -76,25 +77,9 @@ def test_audit_defaults(run: FakeRun) -> None:
     assert run.calls == [("audit", (Path("m.pt"), Path("d.csv")), SHARED)]
 
 
-@pytest.mark.parametrize(
-    ("verb", "own"),
-    [
-        ("threshold", {}),
-        ("prune", {"steps": None, "outgoing": True, "influence": "preactivation", "limit": None, "stop_below": 0.52}),
-        (
-            "gda",
-            {
-                "lr": 1e-5,
-                "epochs": 100,
-                "batch_size": 256,
-                "optimizer": "adam",
-                "one_batch": False,
-                "evaluations": 1,
-            },
-        ),
-    ],
-)
-def test_repair_defaults(run: FakeRun, verb: str, own: dict[str, Any]) -> None:
+@pytest.mark.parametrize("verb", ["threshold", "prune", "gda"])
+def test_repair_defaults(run: FakeRun, verb: str) -> None:
+    own = {field.name: field.default for field in dataclasses.fields(methods.load(verb))}
     result = call(verb, *REPAIR)
     assert result.exit_code == 0, result.output
     expected = {**COMMON, **own, "out": Path(f"m.{verb}.pt")}
@@ -126,6 +111,7 @@ def test_repair_defaults(run: FakeRun, verb: str, own: dict[str, Any]) -> None:
         (["--performance", "f1"], "performance", "f1"),
         (["--confidence", "0.95"], "confidence", 0.95),
         (["--selection", "expected"], "selection", "expected"),
+        (["--pool"], "pool", True),
         (["--contract", "c.json"], "contract", Path("c.json")),
         (["--device", "cuda:0"], "device", "cuda:0"),
         (["--trust"], "trust", True),

@@ -167,7 +167,10 @@ def test_joint_names_that_read_alike_are_quoted() -> None:
 def test_a_column_of_that_name_wins_over_the_split() -> None:
     frame = BASE.assign(**{"sex*race": ["p", "q", "q"] * 4})
     assert make(frame, attr="sex*race").groups == ("p", "q")
-    assert make(BASE, attr="sex*race", like=None).groups[0] == "f × x"
+    both = make(frame, attr=["sex*race", "sex * race"], privileged="sex * race=f × x")
+    assert list(both.groupings) == ["sex*race", "sex * race"]
+    assert both.groupings["sex * race"].names[:2] == ("f × x", "f × y")
+    assert both.groupings["sex * race"].privileged == 0
     parted = BASE.rename(columns={"sex": "a*b", "race": "c"})
     for typed in ("a*b*c", "a*b * c"):
         done = make(parted, attr=typed)
