@@ -80,7 +80,7 @@ class Entry:
     decisions : ndarray of bool, shape [N]
         Its decisions on the selection rows, True where positive.
     uses_attribute : bool
-        It needs the protected attribute at prediction.
+        The repair uses the protected attribute at prediction, beyond what the network itself reads.
     """
 
     name: str

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -109,6 +110,7 @@ def compare(
         exit_code=report.exit_code,
         statement=f"{report.statement} {winner.method.name} was chosen of {len(chosen)} methods.",
         winner=winner.method.name,
+        attribute_is_input=bench.opened.attribute_is_input,
         reason=choice.reason,
         candidates=[
             _candidate(bench, method, outcome).model_copy(
@@ -140,10 +142,9 @@ def _run(
     place = {name: number for number, name in enumerate(LONGEST_FIRST)}
     order = sorted(range(len(chosen)), key=lambda index: place.get(chosen[index].name, len(place)))
     work = [Job(chosen[index].name, partial(_attempt, chosen[index])) for index in order]
-    # This process has opened all already; another opens it for itself.
-    setup = (
-        partial(_given, bench) if isinstance(backend, jobs.Serial) else partial(Workbench.open, bench.opened.request)
-    )
+    setup = partial(Workbench.open, bench.opened.request)
+    if isinstance(backend, jobs.Serial):
+        setup = partial(_given, bench)  # this process has opened all already
     outcomes = jobs.map(work, setup=setup, backend=backend, progress=progress)
     by_index = dict(zip(order, outcomes, strict=True))
     return [by_index[index] for index in range(len(chosen))]
@@ -162,7 +163,7 @@ def _attempt(method: Method, bench: Workbench, progress: Progress) -> Attempt:
 def _none_left(outcomes: Sequence[Outcome[Attempt]]) -> DebiasError:
     """Return the error that tells why no method returned a repair."""
     told = {
-        replace(problem, where=f"{outcome.name}: {problem.where}".removesuffix(": "))
+        problem if problem.where == outcome.name else replace(problem, where=f"{outcome.name}: {problem.where}")
         for outcome in outcomes
         if outcome.error is not None
         for problem in outcome.error.problems
@@ -176,7 +177,7 @@ def _ground(bench: Workbench) -> Ground:
 
 
 def _entry(attempt: Attempt) -> Entry:
-    return Entry(attempt.method.name, attempt.repair.point, attempt.decisions, attempt.uses_attribute)
+    return Entry(attempt.method.name, attempt.repair.point, attempt.decisions, attempt.repair.uses_attribute)
 
 
 def _as_verb(bench: Workbench, method: Method, out: Path) -> Workbench:
@@ -201,8 +202,8 @@ def _candidate(bench: Workbench, method: Method, outcome: Outcome[Attempt]) -> C
         method=method.name,
         settings=settings,
         status="ok",
-        uses_attribute=attempt.uses_attribute,
-        summary=method.summary(repair, bench.opened.network),
+        uses_attribute=repair.uses_attribute,
+        summary=_summary(bench, attempt),
         chosen_step=repair.chosen,
         steps=len(repair.trajectory) - 1,
         feasible=repair.point.feasible,
@@ -214,24 +215,21 @@ def _candidate(bench: Workbench, method: Method, outcome: Outcome[Attempt]) -> C
     )
 
 
+def _summary(bench: Workbench, attempt: Attempt) -> str:
+    repair = attempt.repair
+    if repair.chosen == 0 and len(repair.trajectory) > 1:
+        return "No weight was changed."
+    return attempt.method.summary(repair, bench.opened.network)
+
+
 def _points(attempt: Attempt) -> Iterator[FrontPoint]:
     """Yield the operating point that was returned, then each step at its cut of best balanced accuracy."""
     repair, name = attempt.repair, attempt.method.name
     point = repair.point
-    yield FrontPoint(
-        method=name,
-        step=repair.chosen,
-        chosen=True,
-        balanced_accuracy=point.balanced_accuracy,
-        bias=point.bias,
-        overall=False,
-    )
-    for step in repair.trajectory:
-        yield FrontPoint(
-            method=name,
-            step=step.step,
-            chosen=False,
-            balanced_accuracy=step.balanced_accuracy,
-            bias=step.bias,
-            overall=False,
-        )
+    measured = [(repair.chosen, True, point.balanced_accuracy, point.bias)]
+    measured += [(step.step, False, step.balanced_accuracy, step.bias) for step in repair.trajectory]
+    for step, chosen, accuracy, bias in measured:
+        if isfinite(accuracy) and isfinite(bias):
+            yield FrontPoint(
+                method=name, step=step, chosen=chosen, balanced_accuracy=accuracy, bias=bias, overall=False
+            )

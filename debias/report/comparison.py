@@ -41,7 +41,8 @@ class Candidate(_Part):
     reasons: list[str] = Field(default_factory=list, description="Why it is impossible, or how it failed.")
     winner: bool = Field(default=False, description="The one that was chosen on the selection rows.")
     uses_attribute: bool | None = Field(
-        default=None, description="The repaired model needs the protected attribute at prediction."
+        default=None,
+        description="The repair uses the protected attribute at prediction, beyond what the network itself reads.",
     )
     summary: str = Field(default="", description="What was changed, in one sentence.")
     chosen_step: int | None = Field(default=None, description="Step of the trajectory that was taken.")
@@ -83,6 +84,7 @@ class Comparison(_Part):
     statement: str = Field(description="The verdict as one sentence: figure, bound, rows.")
     winner: str = Field(description="Name of the method that was chosen on the selection rows.")
     reason: str = Field(description="Why that one.")
+    attribute_is_input: bool = Field(description="The network itself reads the protected attribute, repaired or not.")
     candidates: Annotated[list[Candidate], Field(min_length=1)] = Field(description="One for each method.")
     front: list[FrontPoint] = Field(
         default_factory=list,

@@ -28,7 +28,7 @@ def comparison_document(found: Comparison) -> Document:
 
 def _sections(found: Comparison) -> Iterator[Section]:
     yield _methods(found)
-    yield Section("Choice", (found.reason,))
+    yield Section("Choice", (found.reason,), items=tuple(_behind(found)))
     out = [candidate for candidate in found.candidates if candidate.status != "ok"]
     if out:
         yield Section("Not in the running", items=tuple(f"{item.method}: {' '.join(item.reasons)}" for item in out))
@@ -42,10 +42,21 @@ def _methods(found: Comparison) -> Section:
     sentences = [
         f"sel.BA and sel.bias: balanced accuracy and bias on the {count(rows.selection)} rows that chose; the others: "
         f"on the {count(rows.verdict)} verdict rows.",
-        "attr: the model needs the protected attribute at prediction. obj.: the performance where the bound holds, "
+        "attr: the repair uses the protected attribute at prediction. obj.: the performance where the bound holds, "
         "else 0. * was chosen.",
     ]
+    if found.attribute_is_input:
+        sentences.append("The network itself reads the protected attribute, with or without a repair.")
     return Section("Methods", tuple(sentences), Table(columns, tuple(map(_row, found.candidates)), "llrrrrrlr"))
+
+
+def _behind(found: Comparison) -> Iterator[str]:
+    for item in found.candidates:
+        if item.feasible and item.behind is not None:
+            yield (
+                f"{item.method}: {signed(-item.behind.difference)} on the selection rows, paired standard error "
+                f"{item.behind.standard_error:.4f}"
+            )
 
 
 def _row(candidate: Candidate) -> tuple[str, ...]:

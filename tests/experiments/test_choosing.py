@@ -64,15 +64,15 @@ def test_standard_error_by_hand() -> None:
 
 @pytest.mark.parametrize("measure", MEASURES)
 def test_standard_error_is_that_of_drawing_the_rows_again(measure: str) -> None:
-    label, first, second = rows()
+    label, first, second = rows(1500)
     found = paired(*two(measure, label, first, second), Ground(label, performance=measure))
     random = np.random.default_rng(1)
     drawn = []
-    for _ in range(1500):
+    for _ in range(400):
         again = random.integers(0, len(label), len(label))
         scores = [measured(measure, label[again], decisions[again]) for decisions in (first, second)]
         drawn.append(scores[0] - scores[1])
-    assert found.standard_error == pytest.approx(float(np.std(drawn)), rel=0.06)
+    assert found.standard_error == pytest.approx(float(np.std(drawn)), rel=0.1)
 
 
 @pytest.mark.parametrize("measure", ["balanced-accuracy", "accuracy"])

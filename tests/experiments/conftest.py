@@ -1,0 +1,3 @@
+from tests.run.world import original, place
+
+__all__ = ["original", "place"]
