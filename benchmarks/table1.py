@@ -22,6 +22,7 @@ from table1_cells import METRICS, MODES, NO_MODE, STANDARD, Cell, Variant, run
 from table1_tables import tables
 
 from debias import jobs, methods
+from debias.data.catalog import MIMIC_DOWNLOAD
 
 RESULTS = Path(__file__).resolve().parent / "results" / "table1.jsonl"
 SEEDS = list(range(20))
@@ -132,7 +133,7 @@ def parsed(given: list[str] | None = None) -> argparse.Namespace:
     if arguments.data is None:
         arguments.data = [*networks.FILES, *(["mimic"] if arguments.mimic or arguments.tables else [])]
     if "mimic" in arguments.data and arguments.mimic is None and not arguments.tables:
-        parser.error(f"{networks.catalog.MIMIC_DOWNLOAD} Then give its path with --mimic.")
+        parser.error(f"{MIMIC_DOWNLOAD} Then give its path with --mimic.")
     return arguments
 
 
