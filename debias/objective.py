@@ -160,11 +160,6 @@ class Objective:
             raise UsageError(problems)
 
     @property
-    def constraint(self) -> Constraint:
-        """The first constraint."""
-        return self.constraints[0]
-
-    @property
     def bounds(self) -> tuple[float, ...]:
         """The bound of each constraint that a feasible candidate meets on the selection rows."""
         margin = self.margin if self.selection == "margin" else 0.0

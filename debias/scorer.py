@@ -402,19 +402,7 @@ class Scorer:
         """Return the difference that uses up most of its bound at the cut of best performance."""
         return max(self.targets(logits), key=lambda item: abs(item.bias) / self.comparisons[item.comparison].eps)
 
-    @property
-    def n_groups(self) -> int:
-        return self.comparisons[0].n_groups
-
-    @property
-    def privileged(self) -> int | None:
-        return self.comparisons[0].privileged
-
-    @property
-    def codes(self) -> IntArray:
-        return self.attributes[0].codes
-
-    def proxy_weights(self, target: Target | tuple[int, int]) -> FloatArray:
+    def proxy_weights(self, target: Target) -> FloatArray:
         """Return c with Σ c_i f(x_i) the proxy of the difference, for scores f of the positive decision.
 
         With ``favorable="negative"`` the favourable score is 1 − f: the weights change sign, and their sum is 0.
@@ -424,8 +412,6 @@ class Scorer:
         DataError
             If one of the two groups has no rows that count here.
         """
-        if not isinstance(target, Target):
-            target = Target(0, target, 0.0)
         item = self.comparisons[target.comparison]
         try:
             weights = proxies.proxy_weights(item.members, target.pair, self.weight)

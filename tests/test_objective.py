@@ -252,3 +252,13 @@ def test_selection_uses_eps_less_the_margin():
     skewed = np.array([0, 1, 1, 0], np.float32)
     point = scorer.select(skewed)
     assert (point.cut, point.bias, point.feasible, point.objective) == (0.5, -1.0, False, 0.0)
+
+
+def test_the_target_is_that_of_the_best_cut():
+    # The best cut lies at 0: of group 0 one of three is above it, of group 1 none of two, of group 2 all.
+    sample = rows([0, 0, 1, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 2, 2, 2], groups=("a", "b", "c"), privileged=None)
+    scorer = Objective(Constraint("spd", "sex", 0.3)).on(sample)
+    target = scorer.target(np.array([-3, -2, 1, -5, -1, 1.5, 2, 3], np.float32))
+    assert (target.pair, target.bias, target.sign) == ((1, 2), -1.0, -1)
+    # Turned round, the best cut gives group 2 nothing but the last row.
+    assert scorer.target(np.array([3, 2, 4, 1, 2.5, -1, -2, 3.5], np.float32)).pair[1] == 0

@@ -99,13 +99,3 @@ class Search:
                 )
             )
         return Repair(self.state, self.point, tuple(self.trajectory), self.chosen, changes, notes=notes)
-
-
-def direction(step: Step) -> int:
-    """Return sgn(μ0) of the unchanged network's bias: +1 to drive the bias down, −1 up."""
-    return 1 if step.bias > 0 else -1
-
-
-def pair_of(scorer: Scorer, logits: Logits) -> tuple[int, int]:
-    """Return the groups whose difference is the bias, at the cut of best balanced accuracy."""
-    return scorer.target(logits).pair

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from debias.errors import ModelError
-from debias.methods.base import Step
-from debias.methods.search import Search, direction, pair_of
+from debias.methods.search import Search
 from debias.objective import Constraint, Objective, Scorer
 from tests.model import opened
 
@@ -86,18 +85,3 @@ def test_constant_scores_are_a_candidate_that_cannot_win() -> None:
         search.repair({})
     search.add(FAIR, dict)
     assert search.repair({}).chosen == 1
-
-
-def test_the_sign_of_the_bias_gives_the_direction() -> None:
-    assert direction(Step(0, 0.2, 0.7, 0, 0)) == 1
-    assert direction(Step(0, -0.2, 0.7, 0, 0)) == -1
-
-
-def test_of_more_than_two_groups_the_pair_is_that_of_the_best_cut() -> None:
-    # The best cut lies at 0: of group 0 one of three is above it, of group 1 none of two, of group 2 all.
-    codes = [0, 0, 0, 1, 1, 2, 2, 2]
-    rows = opened.sample(torch.zeros(8, 1), [0, 0, 1, 0, 0, 1, 1, 1], codes, 3)
-    scorer = Objective(Constraint("statistical-parity", "a", 0.3)).on(rows)
-    assert pair_of(scorer, _logits(-3, -2, 1, -5, -1, 1.5, 2, 3)) == (1, 2)
-    # Turned round, the best cut gives group 2 nothing but the last row.
-    assert pair_of(scorer, _logits(3, 2, 4, 1, 2.5, -1, -2, 3.5))[1] == 0

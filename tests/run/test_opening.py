@@ -79,8 +79,8 @@ def test_one_constraint_for_each_attribute() -> None:
 
 def test_the_bound_of_the_impact_ratio() -> None:
     asked = request(eps=None, metric="air", min_ratio=0.75)
-    assert asked.bound == asked.objective.constraint.eps == 0.25
-    assert (asked.objective.constraint.metric, asked.objective.margin) == ("impact-ratio", 0.01)
+    assert asked.bound == asked.objective.constraints[0].eps == 0.25
+    assert (asked.objective.constraints[0].metric, asked.objective.margin) == ("impact-ratio", 0.01)
 
 
 def parsed(command: str) -> dict[str, Any]:
