@@ -32,7 +32,10 @@ def chain_of(folded: Folded) -> tuple[str, ...] | None:
 
 
 def chain_gradients(
-    chain: tuple[str, ...], weights: Weights, x: Tensor, slope: Callable[[Tensor], Tensor]
+    chain: tuple[str, ...],
+    weights: Weights,
+    x: Tensor,
+    slopes: Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]],
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """Return the gradient of a loss with respect to each layer's weight and bias.
 
@@ -44,18 +47,22 @@ def chain_gradients(
         Weight [out, in] and bias [out] of each.
     x : Tensor, shape [N, d]
         Rows.
-    slope : callable
-        Takes the last layer's value [N, 1 or 2] and returns the gradient of the loss with respect to it.
+    slopes : callable
+        Takes the last layer's value [N, 1 or 2] and what that layer reads [N, H], and returns the gradients of the
+        loss with respect to them; None for the second where the loss does not read it.
     """
     linear, behind_relu = torch.nn.functional.linear, torch.ops.aten.threshold_backward
     held = [x]
     for name in chain[:-1]:
         held.append(linear(held[-1], *weights[name]).relu_())
-    gradient = slope(linear(held[-1], *weights[chain[-1]]))
+    gradient, beside = slopes(linear(held[-1], *weights[chain[-1]]), held[-1])
     found: dict[str, tuple[Tensor, Tensor]] = {}
     for position in range(len(chain) - 1, -1, -1):
         name, value = chain[position], held[position]
         found[name] = gradient.t() @ value, gradient.sum(0)
         if position:
-            gradient = behind_relu(gradient @ weights[name][0], value, 0)
+            gradient = gradient @ weights[name][0]
+            if beside is not None:
+                gradient, beside = gradient + beside, None
+            gradient = behind_relu(gradient, value, 0)
     return found

@@ -19,6 +19,8 @@ from debias.model.folding import Dense, Folded, fold
 from debias.model.network import Network
 
 Pair = tuple[Tensor, Tensor]
+Slopes = Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
+"""Takes the logits [N] and the last hidden values [N, H]; returns the gradients of a loss with respect to both."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,17 @@ class Tuning:
     ----------
     leaves : list of Tensor
         What an optimiser moves.
+    hidden : str
+        The value that the last fully connected layer reads: the last hidden layer, behind whose activation a
+        normalisation may have been folded away. An input of the network where there is no hidden layer, and empty
+        where there is no fully connected layer.
     """
 
     def __init__(self, network: Network, device: str = "cpu") -> None:
         self.head = network.head
         self.folded: Folded = fold(network.program.until(network.head.value))
         self.program = self.folded.program
+        self.hidden = next((n.args[0].name for n in reversed(self.program.nodes) if n.name in self.folded.dense), "")
         self._state = {name: value.to(device) for name, value in network.state.items()}
         self._leaves: dict[tuple[str, ...], Tensor] = {}
         self._stacked: dict[str, Tensor] = {}
@@ -78,7 +85,13 @@ class Tuning:
     def logits(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return the logit of each row [N]."""
         with torch.no_grad():
-            return self._run(inputs, [group.template.weights(self._stacked) for group in self._groups])
+            return self._run(inputs, self._effective())[0]
+
+    def hidden_values(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the logit of each row [N] and the value `hidden` [N, H]."""
+        with torch.no_grad():
+            logits, env = self._run(inputs, self._effective())
+            return logits, env[self.hidden]
 
     def gradients(self, inputs: Mapping[str, Tensor], slope: Callable[[Tensor], Tensor]) -> list[Tensor]:
         """Return the gradient of a loss of the logits with respect to each of `leaves`.
@@ -90,31 +103,50 @@ class Tuning:
         slope : callable
             Takes the logits [N] and returns the gradient of the loss with respect to them [N].
         """
+        return self.gradients_from(inputs, lambda logits, _: (slope(logits), None))
+
+    def gradients_from(self, inputs: Mapping[str, Tensor], slopes: Slopes) -> list[Tensor]:
+        """Return the gradient of a loss of the logits and the last hidden values with respect to each of `leaves`.
+
+        Parameters
+        ----------
+        inputs : mapping of str to Tensor
+            Rows, by the names of the signature.
+        slopes : callable
+            Takes the logits [N] and `hidden` [N, H], and returns the gradients of the loss with respect to both, each
+            with the other held fixed; None for the second where the loss does not read it.
+        """
         with torch.no_grad():
-            effective = [group.template.weights(self._stacked) for group in self._groups]
+            effective = self._effective()
         if self._chain is not None:
             with torch.no_grad():
-                return self._pulled(self._along_chain(inputs, effective, slope))
+                return self._pulled(self._along_chain(inputs, effective, slopes))
         folded = [part.requires_grad_() for pair in effective for part in pair]
         plain = [leaf for leaf in self._leaves.values() if leaf.requires_grad]
-        logits = self._run(inputs, effective)
-        found = torch.autograd.grad(logits, [*folded, *plain], slope(logits.detach()))
+        logits, env = self._run(inputs, effective)
+        hidden = env.get(self.hidden, logits)
+        along, beside = slopes(logits.detach(), hidden.detach())
+        ends, directions = [logits], [along]
+        if beside is not None and hidden.requires_grad:
+            ends, directions = [logits, hidden], [along, beside]
+        found = torch.autograd.grad(ends, [*folded, *plain], directions)
         with torch.no_grad():
             pairs = list(zip(found[: len(folded) : 2], found[1 : len(folded) : 2], strict=True))
             return self._pulled(pairs, found[len(folded) :])
 
-    def _along_chain(
-        self, inputs: Mapping[str, Tensor], effective: Sequence[Pair], slope: Callable[[Tensor], Tensor]
-    ) -> list[Pair]:
+    def _effective(self) -> list[Pair]:
+        return [group.template.weights(self._stacked) for group in self._groups]
+
+    def _along_chain(self, inputs: Mapping[str, Tensor], effective: Sequence[Pair], slopes: Slopes) -> list[Pair]:
         """Return the gradients of each group's stacked effective weights and biases, for a plain chain."""
         assert self._chain is not None
         head = self.head
-        found = chain_gradients(
-            self._chain,
-            self._unstacked(effective),
-            inputs[self.program.inputs[0]],
-            lambda value: head.pull(value, slope(head.logits(value))),
-        )
+
+        def pulled(value: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor | None]:
+            along, beside = slopes(head.logits(value), hidden)
+            return head.pull(value, along), beside
+
+        found = chain_gradients(self._chain, self._unstacked(effective), inputs[self.program.inputs[0]], pulled)
         columns = [tuple(zip(*(found[name] for name in group.names), strict=True)) for group in self._groups]
         return [(torch.stack(weights), torch.stack(biases)) for weights, biases in columns]
 
@@ -132,7 +164,7 @@ class Tuning:
             weights.update(zip(group.names, zip(*(part.unbind() for part in stacked), strict=True), strict=True))
         return weights
 
-    def _run(self, inputs: Mapping[str, Tensor], effective: Sequence[Pair]) -> Tensor:
+    def _run(self, inputs: Mapping[str, Tensor], effective: Sequence[Pair]) -> tuple[Tensor, dict[str, Tensor]]:
         weights = self._unstacked(effective)
         for name, dense in self.folded.dense.items():
             if name not in weights:
@@ -143,7 +175,7 @@ class Tuning:
                 env[node.name] = torch.nn.functional.linear(env[node.args[0].name], *weights[node.name])
             else:
                 env[node.name] = node.evaluate(env, self._state)
-        return self.head.logits(env[self.program.output])
+        return self.head.logits(env[self.program.output]), env
 
     def state(self) -> dict[str, Tensor]:
         """Return a copy of the parameters under the file's own names, on the CPU."""

@@ -71,6 +71,42 @@ def test_logits_and_gradients_are_those_of_the_files_own_parameters(name: str, f
     _compare(opened.network(name, form), nets.build(name))
 
 
+@pytest.mark.parametrize("name", list(nets.ALL))
+def test_a_loss_may_read_the_last_hidden_layer_too(name: str) -> None:
+    network = opened.network(name)
+    net = nets.build(name)
+    x = nets.example(net, 25)
+    tuning = Tuning(network)
+    logits, hidden = tuning.hidden_values(opened.inputs(network, x))
+    torch.testing.assert_close(logits, tuning.logits(opened.inputs(network, x)))
+    assert hidden.shape[0] == 25
+    toward = torch.linspace(-1, 1, hidden.numel(), dtype=torch.float64).sin().reshape(hidden.shape).to(hidden)
+    along = torch.linspace(-2, 1, 25, dtype=torch.float64).to(logits)
+
+    def slopes(now: Tensor, below: Tensor) -> tuple[Tensor, Tensor]:
+        torch.testing.assert_close(now, logits)
+        torch.testing.assert_close(below, hidden)
+        return along, toward
+
+    found = tuning.gradients_from(opened.inputs(network, x), slopes)
+    # By autograd through the file's own operations; the value is the one that the folded program has.
+    leaves = {name: network.state[name].clone().requires_grad_() for name in _used(network)}
+    state, env = {**network.state, **leaves}, dict(opened.inputs(network, x))
+    for node in network.program.until(network.head.value).nodes:
+        env[node.name] = node.evaluate(env, state)
+    same = [value for value, kept in tuning.folded.moved.items() if kept == tuning.hidden]
+    loss = (network.head.logits(env[network.head.value]) * along).sum() + (env[same[0]] * toward).sum()
+    expected = dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
+    before = tuning.state()
+    scale = max(float(value.abs().max()) for value in expected.values())
+    with torch.no_grad():
+        for leaf, gradient in zip(tuning.leaves, found, strict=True):
+            leaf -= gradient / scale
+    precision = 1e-9 if network.dtype == torch.float64 else 2e-5
+    for key, value in tuning.state().items():
+        torch.testing.assert_close(before[key] - value, expected[key] / scale, rtol=precision * 10, atol=precision)
+
+
 class _Deep(nn.Module):
     """Layers of one shape with and without a bias, a normalisation or another reader."""
 
