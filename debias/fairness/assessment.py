@@ -113,6 +113,7 @@ def assess(
     comparisons: int = 1,
     groups: Sequence[str] | None = None,
     method: DifferenceMethod = DEFAULT,
+    plan: bool = True,
 ) -> Assessment:
     """Assess one attribute under one metric.
 
@@ -134,6 +135,8 @@ def assess(
         Names of the groups for the reason.
     method : {"clopper-pearson", "newcombe", "miettinen-nurminen"}
         Of the intervals. Error rates are kept with the default only.
+    plan : bool
+        Whether to work out `more_rows`, which takes most of the time.
 
     Returns
     -------
@@ -188,7 +191,8 @@ def assess(
             gaps=listed,
             decisive=decisive,
         )
-    return _inconclusive(counts, metric, listed, settle(counts.n, gaps, eps, confidence, error), eps, names)
+    settling = settle(counts.n, gaps, eps, confidence, error) if plan else None
+    return _inconclusive(counts, metric, listed, settling, eps, names)
 
 
 def together(assessments: Iterable[Assessment]) -> Conclusion:
@@ -264,28 +268,25 @@ def bias_interval(
 
 
 def _inconclusive(
-    counts: Counts, metric: Metric, listed: tuple[Gap, ...], plan: Plan, eps: float, names: list[str]
+    counts: Counts, metric: Metric, listed: tuple[Gap, ...], plan: Plan | None, eps: float, names: list[str]
 ) -> Assessment:
     widest = max((gap for gap in listed if not gap.inside), key=lambda gap: _reach(gap.interval))
-    decisive = widest if plan.gap is None else listed[plan.gap]
+    decisive = widest if plan is None or plan.gap is None else listed[plan.gap]
     text = f"{_interval(decisive, decisive.interval, metric, names)} do not settle it for {_bound(eps, metric)}."
+    if plan is None:
+        return Assessment("inconclusive", decisive.interval, decisive.pair, None, text, None, listed, decisive)
+    rows = plan.more_rows
+    text = f"{text} {_wanted(counts, plan, names)}"
+    return Assessment("inconclusive", decisive.interval, decisive.pair, rows, text, plan.heading, listed, decisive)
+
+
+def _wanted(counts: Counts, plan: Plan, names: list[str]) -> str:
     if plan.more_rows is None:
-        text += " The rates observed lie at the bound: more rows with the same rates would not settle it."
-    else:
-        n = counts.n
-        some = [f"{rows:,} more rows of {names[group]} (now {n[group]:,})" for group, rows in plan.more_rows.items()]
-        listing = some[0] if len(some) == 1 else f"{', '.join(some[:-1])} and {some[-1]}"
-        text += f" At the rates observed, {listing} would make it {plan.heading}."
-    return Assessment(
-        "inconclusive",
-        decisive.interval,
-        decisive.pair,
-        plan.more_rows,
-        text,
-        plan.heading,
-        listed,
-        decisive,
-    )
+        return "The rates observed lie at the bound: more rows with the same rates would not settle it."
+    n = counts.n
+    some = [f"{rows:,} more rows of {names[group]} (now {n[group]:,})" for group, rows in plan.more_rows.items()]
+    listing = some[0] if len(some) == 1 else f"{', '.join(some[:-1])} and {some[-1]}"
+    return f"At the rates observed, {listing} would make it {plan.heading}."
 
 
 def _reach(interval: Interval) -> float:
