@@ -456,24 +456,36 @@ def _named(name: str, outcome: Outcome[Any]) -> Outcome[Any]:
 
 
 @contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch and the libraries for arrays work on one thread: sums then have one order, on every machine."""
+    import torch
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn brings it
+
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
 def _alone() -> Iterator[None]:
     """One thread, and global generators in a state of their own; both as before on the way out."""
     import random
 
     import numpy as np
     import torch
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn brings it
 
-    threads, states = torch.get_num_threads(), (random.getstate(), np.random.get_state(), torch.get_rng_state())
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:
         random.seed(SEED)
         np.random.seed(SEED)
         torch.manual_seed(SEED)
-        torch.set_num_threads(1)
-        with threadpool_limits(1):
+        with one_thread():
             yield
     finally:
-        torch.set_num_threads(threads)
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_rng_state(states[2])

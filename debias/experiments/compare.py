@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from debias.run.verbs import Attr, Repairing, Source
 
-# What the worker processes load once, while this process reads the files.
-PRELOAD = ("debias.experiments.compare", "torch._export.converter", "pandas", "pyarrow.csv", "scipy.optimize")
+# What is loaded once for all workers, while this process reads the files; pandas would start a thread, which a fork
+# does not copy.
+PRELOAD = ("debias.experiments.compare", "torch._export.converter", "scipy.optimize")
 # The methods that take longest start first, so that none of them runs alone at the end.
 LONGEST_FIRST = ("gda", "finetune", "layerwise", "adversarial", "prune", "perturb")
 
@@ -93,6 +94,15 @@ def compare(
     backend = jobs.backend_for(workers, len(chosen), timeout=timeout, preload=PRELOAD)
     if isinstance(backend, jobs.Processes):
         backend.warm()
+    with jobs.one_thread():
+        found = _compared(request, chosen, out, backend, progress)
+    return found.model_copy(update={"seconds": time.perf_counter() - start})
+
+
+def _compared(
+    request: Request, chosen: Sequence[Method], out: Path, backend: jobs.Backend, progress: Progress | None
+) -> Comparison:
+    """Open, run all methods, choose, and write the winner's file."""
     bench = Workbench.open(request)
     outcomes = _run(bench, chosen, backend, progress)
     attempts = [outcome.value for outcome in outcomes if outcome.value is not None]
@@ -120,7 +130,7 @@ def compare(
         ],
         front=front(point for attempt in attempts for point in _points(attempt)),
         report=report,
-        seconds=time.perf_counter() - start,
+        seconds=0.0,
         command=request.command(flags(chosen)),
     )
 
