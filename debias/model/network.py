@@ -130,11 +130,20 @@ class Network:
         return {} if embedded is None else read_document(embedded, f"{self.archive.path}: debias.json")[1]
 
     def tensors(self, sample: Sample) -> dict[str, Tensor]:
-        """Return the sample's inputs by the names of the signature."""
-        return {
-            item.name: _codes(sample.inputs[item.role]) if item.codes else sample.inputs[item.role]
-            for item in self.inputs
-        }
+        """Return the sample's inputs by the names of the signature.
+
+        Raises
+        ------
+        ModelError
+            When the network reads a group, and a row has none.
+        """
+        found = {item.name: sample.inputs[item.role] for item in self.inputs}
+        for item in self.inputs:
+            if item.codes:
+                found[item.name] = codes = _codes(found[item.name])
+                if bool((codes < 0).any()):
+                    raise _no_group(sample, (codes < 0).numpy())
+        return found
 
     def zeros(self, rows: int) -> dict[str, Tensor]:
         """Return rows of zeros by the names of the signature, to see what shape comes out."""
@@ -284,13 +293,32 @@ def _chunks(inputs: Mapping[str, Tensor], rows: int) -> Iterator[dict[str, Tenso
         yield {name: value[start : start + _ROWS_AT_ONCE] for name, value in inputs.items()}
 
 
-def _not_finite(sample: Sample, bad: npt.NDArray[np.bool_]) -> ModelError:
-    rows = sample.rows[bad]
-    shown = ", ".join(map(str, rows[:5])) + (", …" if len(rows) > 5 else "")
+def _no_group(sample: Sample, bad: npt.NDArray[np.bool_]) -> ModelError:
     return ModelError(
         Problem(
-            f"the network returns NaN or an infinite score for {len(rows)} of {len(sample)} rows",
-            f"{sample.name}, row{'s' if len(rows) > 1 else ''} {shown}",
+            f"the network decides by group, and {_rows_text(bad)} no group that it knows",
+            _place(sample, bad),
+            "Leave them out (--missing-attr drop), or fill the attribute in.",
+        )
+    )
+
+
+def _place(sample: Sample, bad: npt.NDArray[np.bool_]) -> str:
+    rows = sample.rows[bad]
+    shown = ", ".join(map(str, rows[:5])) + (", …" if len(rows) > 5 else "")
+    return f"{sample.name}, row{'s' if len(rows) > 1 else ''} {shown}"
+
+
+def _rows_text(bad: npt.NDArray[np.bool_]) -> str:
+    number = int(bad.sum())
+    return f"{number} row{'s have' if number > 1 else ' has'}"
+
+
+def _not_finite(sample: Sample, bad: npt.NDArray[np.bool_]) -> ModelError:
+    return ModelError(
+        Problem(
+            f"the network returns NaN or an infinite score for {int(bad.sum())} of {len(sample)} rows",
+            _place(sample, bad),
             "Look at those rows' features, or retrain the network.",
         )
     )
