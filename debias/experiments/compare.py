@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # does not copy.
 PRELOAD = ("debias.experiments.compare", "torch._export.converter", "scipy.optimize")
 # The methods that take longest start first, so that none of them runs alone at the end.
-LONGEST_FIRST = ("gda", "finetune", "layerwise", "adversarial", "prune", "perturb")
+LONGEST_FIRST = ("finetune", "adversarial", "layerwise", "gda", "prune", "perturb")
 
 
 def compare(
