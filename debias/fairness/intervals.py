@@ -10,9 +10,10 @@ A difference or ratio of two proportions has no exact interval in closed form. T
   Koopman 1984).
 
 Two-sided, the last two are closer to their nominal coverage on average. One-sided they are not: at nominal 5% a bound
-of theirs misses in up to 14% of the draws where one group is small or a rate is near 0 or 1, as is known of the Wilson
-limits (Cai 2005). A gate asks one-sided questions, so the default is the kind that keeps its level there
-(benchmarks/coverage.py).
+of theirs misses in up to 14% of the draws (ratios: 18%) where one group is small or a rate is near 0 or 1, as is known
+of the Wilson limits (Cai 2005). A gate asks one-sided questions, so the default is the kind that keeps its level there
+best: over all sizes and rates of benchmarks/coverage.py its bounds miss in 3.6% of the draws on average and in 6.3% in
+the worst case, a gap of 0.9 between two groups of 10 rows. No approximation keeps its level everywhere.
 
 Counts may be fractions. For weighted rows take the effective number of rows, (Σ w)² / Σ w² (Kish 1965), and the
 weighted rate times that number as count: an approximation that holds where weights and outcomes are unrelated.
