@@ -123,16 +123,19 @@ def read_attributes(
         problems = [problem for wrong in absent.values() for problem in wrong]
         parts = {name: its for name, its in parts.items() if not any(absent[part] for part in its)}
         policy = next(iter(settled.values())).missing_attr
+    named_all = bool(parts) and not problems
     reads, notes, wrong = _read(table, columns, _distinct(parts), contract, settled, policy)
     problems += wrong
-    if problems or not parts:
+    # What can be read is looked at even so, to tell all problems at once.
+    crossed = {name: [reads[part] for part in its] for name, its in parts.items() if reads.keys() >= set(its)}
+    if not crossed:
         return None, problems
-    crossed = {name: [reads[part] for part in its] for name, its in parts.items()}
     missing = {name: np.any([read.missing for read in its], axis=0) for name, its in crossed.items()}
     lacking: Mask = np.any(list(missing.values()), axis=0)
     kept = ~lacking if policy == "drop" else np.ones(len(table), dtype=bool)
     if not kept.any():
-        return None, [Problem("every row lacks one of the attributes", table.name, "Use --missing-attr group.")]
+        found_none = Problem("every row lacks one of the attributes", table.name, "Use --missing-attr group.")
+        return None, [*problems, found_none]
     found: dict[str, Groups] = {}
     for name, its in crossed.items():
         if settled is None:
@@ -146,7 +149,7 @@ def read_attributes(
         codes, wrong = _codes(table, name, its, grouping, kept)
         problems += wrong
         found[name] = Groups(Attribute(name, codes, grouping.names), grouping, missing[name])
-    if settled is None and len(found) == len(parts):
+    if settled is None and named_all and len(found) == len(parts):
         found, more, wrong = _with_privileged(table, columns, found, crossed, contract, favorable, kept)
         notes, problems = notes + more, problems + wrong
     if problems:
@@ -249,6 +252,8 @@ def _settle(
     if missing is not None:
         amounts[missing] += gaps
     present = [group for group, amount in zip(names, amounts, strict=True) if amount]
+    if not present:
+        return None, [], []  # no row has a value in every column: told as missing
     if len(present) < 2:
         found = f"the attribute has one group only: {show(present[0])} in all {int(kept.sum()):,} rows"
         remedy = "A comparison needs two groups or more; name another column with --attr."

@@ -334,6 +334,14 @@ def test_text_that_says_missing_is_missing() -> None:
 def test_no_row_has_every_attribute() -> None:
     frame = BASE.assign(sex=["f", "m", None, None] * 3, race=[None, None, "x", "y"] * 3)
     refused("every row lacks one of the attributes", frame, missing_attr="drop")
+    assert len(refused("missing in 6 rows", frame, attr="sex*race")) == 2
+    assert len(refused("missing in 6 rows", frame, privileged="z", min_group=100)) == 4
+
+
+def test_what_is_wrong_is_told_at_once() -> None:
+    problems = refused("missing", GAPS, attr=["sex", "race"], privileged="sex=z")
+    assert ["--privileged 'z'" in problem for problem in problems] == [False, False, True]
+    assert len(refused("has no column 'gender'", attr=["sex", "gender"], privileged="gender=z")) == 1
 
 
 # small groups
