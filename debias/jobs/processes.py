@@ -1,11 +1,4 @@
-"""Many independent jobs, in this process or in several: the only place that starts a process.
-
-A job that fails does not stop the others. What it does must not depend on other jobs: every job finds one thread and
-freshly seeded global generators, so that its result is the same with any number of workers.
-
-How jobs are run is a `Backend`: `Serial` or `Processes`. A backend yields each outcome as it is known, which is where
-results can be kept and taken up again.
-"""
+"""Jobs in several processes of this machine: the only place that starts one."""
 
 from __future__ import annotations
 
@@ -17,190 +10,38 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from multiprocessing.connection import Connection, wait
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from debias.errors import DebiasError, Problem
+from debias.errors import Problem
+from debias.jobs.work import (
+    Context,
+    Fault,
+    Heard,
+    Job,
+    JobError,
+    Outcome,
+    Progress,
+    Setup,
+    alone,
+    carried_out,
+    named,
+    unexpected,
+)
 from debias.words import number
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnContext, SpawnProcess
 
-Progress = Callable[[int, int, str], None]
-"""Called with (done, in all, what is going on)."""
-Heard = Callable[[int, int, int, str], None]
-"""Called with the number of a job and its own progress."""
-Setup = Callable[[], Any]
-Result = TypeVar("Result")
-Fault = Literal["exception", "crash", "timeout"]
-
 PRELOAD = ("debias.jobs", "torch")
-SEED = 0
 # Progress that comes faster than anyone can read only fills the pipe.
 PAUSE = 0.1
 # Told to the libraries before they are loaded; a thread pool that exists already is told again in the worker.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-
-
-@dataclass(frozen=True)
-class Job(Generic[Result]):
-    """One piece of work.
-
-    Parameters
-    ----------
-    name : str
-        What a message calls it.
-    call : callable
-        Called with what the setup returned (None without one) and with a `Progress`. It can be pickled, as can its
-        result. It leaves the setup's value as it is: other jobs get the same one.
-    """
-
-    name: str
-    call: Callable[[Any, Progress], Result]
-
-
-class JobError(DebiasError):
-    """A job ended by a fault that is not the input's: an unexpected exception, a dead worker, or its time was up.
-
-    Parameters
-    ----------
-    problems : Problem
-        What happened, to which job.
-    kind : {"exception", "crash", "timeout"}
-        How it ended.
-    trace : str
-        The traceback of an unexpected exception.
-    """
-
-    def __init__(self, problems: str | Problem | Iterable[Problem], kind: Fault = "exception", trace: str = "") -> None:
-        super().__init__(problems)
-        self.kind: Fault = kind
-        self.trace = trace
-
-
-@dataclass(frozen=True)
-class Outcome(Generic[Result]):
-    """What became of a job: its value, or the error that ended it.
-
-    Parameters
-    ----------
-    name : str
-        The job.
-    value : object
-        What it returned; None after an error.
-    error : DebiasError or None
-        Its own `DebiasError`, or a `JobError` where it failed in another way.
-    seconds : float
-        Wall-clock seconds of the job, the setup not counted.
-    """
-
-    name: str
-    value: Result | None
-    error: DebiasError | None
-    seconds: float
-
-    def get(self) -> Result:
-        """Return the value, or raise the error."""
-        if self.error is not None:
-            raise self.error
-        return self.value  # type: ignore[return-value]
-
-
-class Backend(Protocol):
-    """A way to run jobs."""
-
-    def run(
-        self, jobs: Sequence[Job[Any]], setup: Setup | None, heard: Heard
-    ) -> contextlib.AbstractContextManager[Iterator[tuple[int, Outcome[Any]]]]:
-        """Return the outcomes with their jobs' numbers, in the order in which they come; leaving ends all work."""
-        ...
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def map(
-    jobs: Iterable[Job[Result]],
-    *,
-    setup: Setup | None = None,
-    backend: Backend | None = None,
-    progress: Progress | None = None,
-    each: Callable[[int, Outcome[Result]], None] | None = None,
-) -> list[Outcome[Result]]:
-    """Run jobs and return their outcomes in the order of the jobs.
-
-    Parameters
-    ----------
-    jobs : iterable of Job
-        What is to be done.
-    setup : callable, optional
-        Called once in every process that works; each job gets what it returned. Where it fails, the jobs fail with
-        its error.
-    backend : Backend, optional
-        Default: `Serial`.
-    progress : callable, optional
-        Receives (jobs done, jobs in all, what is going on).
-    each : callable, optional
-        Receives the number and outcome of each job as soon as it is known.
-
-    Returns
-    -------
-    list of Outcome
-        One for each job, whatever became of it.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        After Ctrl-C; every process that was started has ended then.
-    """
-    jobs = list(jobs)
-    found: dict[int, Outcome[Result]] = {}
-    tell = progress or _silent
-
-    def heard(index: int, done: int, total: int, text: str) -> None:
-        tell(len(found), len(jobs), f"{jobs[index].name} {done}/{total} {text}".rstrip())
-
-    with (backend or Serial()).run(jobs, setup, heard) as outcomes:
-        for index, outcome in outcomes:
-            found[index] = outcome
-            if each is not None:
-                each(index, outcome)
-            tell(len(found), len(jobs), outcome.name)
-    return [found[index] for index in range(len(jobs))]
-
-
-def backend_for(workers: int, jobs: int, *, timeout: float | None = None, preload: Sequence[str] = ()) -> Backend:
-    """Return `Serial` for one worker without a time limit, else `Processes`, at most one a job."""
-    workers = min(workers, max(jobs, 1))
-    return Serial() if workers == 1 and timeout is None else Processes(workers, timeout=timeout, preload=preload)
-
-
-class Serial:
-    """One job after the other in this process; there is no time limit, and a crash is the end of all."""
-
-    @contextlib.contextmanager
-    def run(
-        self, jobs: Sequence[Job[Any]], setup: Setup | None, heard: Heard
-    ) -> Iterator[Iterator[tuple[int, Outcome[Any]]]]:
-        """Yield the outcomes; see `Backend`."""
-        yield self._outcomes(jobs, setup, heard)
-
-    @staticmethod
-    def _outcomes(jobs: Sequence[Job[Any]], setup: Setup | None, heard: Heard) -> Iterator[tuple[int, Outcome[Any]]]:
-        context = _Context(setup)
-        for index, job in enumerate(jobs):
-            context.make()
-            with _alone():
-                outcome = _done(context, job.call, partial(heard, index))
-            yield index, _named(job.name, outcome)
 
 
 @dataclass(frozen=True)
@@ -310,7 +151,7 @@ class _Crew:
             self.heard(worker.index, *told)
         elif kind == "done":
             index, worker.busy = worker.index, False
-            yield index, _named(self.jobs[index].name, told)
+            yield index, named(self.jobs[index].name, told)
         else:
             yield self._lost(worker, "crash")
 
@@ -379,12 +220,12 @@ def _work(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, OSError):
-        context = _Context(pickle.loads(connection.recv_bytes()))
+        context = Context(pickle.loads(connection.recv_bytes()))
         while True:
             _answer(connection, context, connection.recv_bytes())
 
 
-def _answer(connection: Connection, context: _Context, payload: bytes) -> None:
+def _answer(connection: Connection, context: Context, payload: bytes) -> None:
     last = -PAUSE
 
     def tell(kind: str, told: Any) -> None:
@@ -401,94 +242,13 @@ def _answer(connection: Connection, context: _Context, payload: bytes) -> None:
 
     context.make()
     tell("begun", None)
-    with _alone():
-        outcome = _done(context, call, progress)
+    with alone():
+        outcome = carried_out(context, call, progress)
     try:
         data = pickle.dumps(("done", outcome))
     except Exception as error:
-        data = pickle.dumps(("done", replace(outcome, value=None, error=_unexpected(error))))
+        data = pickle.dumps(("done", replace(outcome, value=None, error=unexpected(error))))
     connection.send_bytes(data)
-
-
-class _Context:
-    """What the setup returned, or why it failed; made once."""
-
-    def __init__(self, setup: Setup | None) -> None:
-        self.setup = setup
-        self.value: Any = None
-        self.error: DebiasError | None = None
-
-    def make(self) -> None:
-        setup, self.setup = self.setup, None
-        if setup is not None:
-            with _alone():
-                self.value, self.error = _tried(setup)
-
-
-def _done(context: _Context, call: Callable[[Any, Progress], Any], progress: Progress) -> Outcome[Any]:
-    if context.error is not None:
-        return Outcome("", None, context.error, 0.0)
-    start = time.perf_counter()
-    value, error = _tried(partial(call, context.value, progress))
-    return Outcome("", value, error, time.perf_counter() - start)
-
-
-def _tried(call: Callable[[], Any]) -> tuple[Any, DebiasError | None]:
-    try:
-        return call(), None
-    except DebiasError as error:
-        return None, error
-    except (Exception, SystemExit) as error:
-        return None, _unexpected(error)
-
-
-def _unexpected(error: BaseException) -> JobError:
-    found = " ".join(f"unexpected {type(error).__name__}: {error}".split())
-    return JobError(Problem(found), "exception", "".join(traceback.format_exception(error)))
-
-
-def _named(name: str, outcome: Outcome[Any]) -> Outcome[Any]:
-    """Return the outcome with the job's name, in the error too where that has no other place."""
-    error = outcome.error
-    if isinstance(error, JobError):
-        error = JobError([replace(item, where=item.where or name) for item in error.problems], error.kind, error.trace)
-    return replace(outcome, name=name, error=error)
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch and the libraries for arrays work on one thread: sums then have one order, on every machine."""
-    import torch
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn brings it
-
-    threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """One thread, and global generators in a state of their own; both as before on the way out."""
-    import random
-
-    import numpy as np
-    import torch
-
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    try:
-        random.seed(SEED)
-        np.random.seed(SEED)
-        torch.manual_seed(SEED)
-        with one_thread():
-            yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
 
 
 def _start_method() -> ForkServerContext | SpawnContext:
@@ -534,7 +294,3 @@ def _signal(value: int) -> str:
         return signal.Signals(value).name
     except ValueError:
         return f"signal {value}"
-
-
-def _silent(done: int, total: int, text: str) -> None:
-    del done, total, text

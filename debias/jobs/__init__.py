@@ -1,0 +1,132 @@
+"""Many independent jobs, in this process or in several.
+
+A job that fails does not stop the others. What it does must not depend on other jobs: every job finds one thread and
+freshly seeded global generators, so that its result is the same with any number of workers.
+
+How jobs are run is a `Backend`: `Serial` or `Processes`. A backend yields each outcome as it is known, which is where
+results can be kept and taken up again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from debias.jobs.processes import Processes
+from debias.jobs.work import (
+    Backend,
+    Context,
+    Heard,
+    Job,
+    JobError,
+    Outcome,
+    Progress,
+    Result,
+    Setup,
+    alone,
+    carried_out,
+    named,
+    one_thread,
+)
+
+__all__ = [
+    "Backend",
+    "Job",
+    "JobError",
+    "Outcome",
+    "Processes",
+    "Progress",
+    "Serial",
+    "backend_for",
+    "cores",
+    "map",
+    "one_thread",
+]
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def map(
+    jobs: Iterable[Job[Result]],
+    *,
+    setup: Setup | None = None,
+    backend: Backend | None = None,
+    progress: Progress | None = None,
+    each: Callable[[int, Outcome[Result]], None] | None = None,
+) -> list[Outcome[Result]]:
+    """Run jobs and return their outcomes in the order of the jobs.
+
+    Parameters
+    ----------
+    jobs : iterable of Job
+        What is to be done.
+    setup : callable, optional
+        Called once in every process that works; each job gets what it returned. Where it fails, the jobs fail with
+        its error.
+    backend : Backend, optional
+        Default: `Serial`.
+    progress : callable, optional
+        Receives (jobs done, jobs in all, what is going on).
+    each : callable, optional
+        Receives the number and outcome of each job as soon as it is known.
+
+    Returns
+    -------
+    list of Outcome
+        One for each job, whatever became of it.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C; every process that was started has ended then.
+    """
+    jobs = list(jobs)
+    found: dict[int, Outcome[Result]] = {}
+    tell = progress or _silent
+
+    def heard(index: int, done: int, total: int, text: str) -> None:
+        tell(len(found), len(jobs), f"{jobs[index].name} {done}/{total} {text}".rstrip())
+
+    with (backend or Serial()).run(jobs, setup, heard) as outcomes:
+        for index, outcome in outcomes:
+            found[index] = outcome
+            if each is not None:
+                each(index, outcome)
+            tell(len(found), len(jobs), outcome.name)
+    return [found[index] for index in range(len(jobs))]
+
+
+def backend_for(workers: int, jobs: int, *, timeout: float | None = None, preload: Sequence[str] = ()) -> Backend:
+    """Return `Serial` for one worker without a time limit, else `Processes`, at most one a job."""
+    workers = min(workers, max(jobs, 1))
+    return Serial() if workers == 1 and timeout is None else Processes(workers, timeout=timeout, preload=preload)
+
+
+class Serial:
+    """One job after the other in this process; there is no time limit, and a crash is the end of all."""
+
+    @contextlib.contextmanager
+    def run(
+        self, jobs: Sequence[Job[Any]], setup: Setup | None, heard: Heard
+    ) -> Iterator[Iterator[tuple[int, Outcome[Any]]]]:
+        """Yield the outcomes; see `Backend`."""
+        yield self._outcomes(jobs, setup, heard)
+
+    @staticmethod
+    def _outcomes(jobs: Sequence[Job[Any]], setup: Setup | None, heard: Heard) -> Iterator[tuple[int, Outcome[Any]]]:
+        context = Context(setup)
+        for index, job in enumerate(jobs):
+            context.make()
+            with alone():
+                outcome = carried_out(context, job.call, partial(heard, index))
+            yield index, named(job.name, outcome)
+
+
+def _silent(done: int, total: int, text: str) -> None:
+    del done, total, text
