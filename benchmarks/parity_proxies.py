@@ -1,4 +1,4 @@
-"""Threshold, prune and gda on the trained networks of the parity-proxies paper, beside the published code.
+"""Figures of threshold, prune and gda and seconds of more on the trained networks, beside the published code.
 
 Needs the shared folder beside the project. Each cell is written to ``results/parity_proxies.json`` as soon as it is
 measured, and a second run goes on where the first ended.
@@ -26,6 +26,11 @@ SHARED = HERE.parent.parent / "shared"
 RESULTS = HERE / "results" / "parity_proxies.json"
 MODELS = ("adult_42", "bank_42", "compas_42")
 METRICS = {"spd": "statistical-parity", "eod": "equal-opportunity"}
+MORE_TIMES = (
+    "gda, stopping:spd",
+    "gda, stopping:eod",
+    *(f"{m}:{k}" for m in ("perturb", "roc", "eqodds") for k in METRICS),
+)
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "threshold": ("threshold", {}),
     "prune": ("prune", {}),
@@ -109,8 +114,11 @@ def time_here(what: str) -> None:
     from debias.data.prepare import prepare
     from debias.data.tables import read_table
     from debias.methods.base import Setting
+    from debias.methods.eqodds import EqOdds
     from debias.methods.gda import GDA
+    from debias.methods.perturb import Perturb
     from debias.methods.prune import Prune
+    from debias.methods.roc import ROC
     from debias.model.network import Network
     from debias.objective import Constraint, Objective
 
@@ -123,7 +131,11 @@ def time_here(what: str) -> None:
         "prune48": Prune(outgoing=False, limit=48, stop_below=0.0),
         "prune352": Prune(outgoing=False, stop_below=0.0),
         "prune": Prune(),
-        "gda": GDA(epochs=200, evaluations=3),
+        "gda": GDA(epochs=200, evaluations=3, patience=0),
+        "gda, stopping": GDA(epochs=200, evaluations=3),
+        "perturb": Perturb(),
+        "roc": ROC(),
+        "eqodds": EqOdds(randomised=True),
     }[kind]
     objective = Objective(Constraint(METRICS[metric], attribute, 0.05))  # type: ignore[arg-type]
     setting = Setting(network, sample, sample, objective)
@@ -145,6 +157,30 @@ def time_here(what: str) -> None:
     )
 
 
+def time_compare(metric: str) -> dict[str, Any]:
+    """Return the wall seconds of comparing all methods on two cores, the training table at hand."""
+    import debias
+
+    folder = SHARED / "models"
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as out:
+        found = debias.compare(
+            folder / "adult_42.pt",
+            folder / "adult_42_valid.csv.gz",
+            train=folder / "adult_42_train.csv.gz",
+            test=folder / "adult_42_test.csv.gz",
+            attr=group_column("adult_42"),
+            eps=0.05,
+            metric=METRICS[metric],
+            workers=2,
+            out=Path(out) / "model.pt",
+        )
+    return {
+        "wall_seconds": time.perf_counter() - start,
+        "methods": {item.method: item.seconds for item in found.methods},
+    }
+
+
 def calibrate(network: Any, sample: Any) -> float:
     """Do the fixed work of oracle/calibrate.py: 50 forward and 50 forward-and-backward passes of the file."""
     import torch
@@ -164,6 +200,17 @@ def oracle(model: str) -> dict[str, Any]:
     return dict(json.loads((SHARED / "oracle" / f"{model}_oracle.json").read_text()))
 
 
+def published_seconds(kind: str, reference: dict[str, Any]) -> float:
+    """Return what the published code, or AIF360, took for the same work on one thread."""
+    if kind == "perturb":
+        return float(reference["reference_random"]["seconds_per_trial_one_thread"]) * 500
+    if kind == "roc":
+        return float(reference["aif360_reject_option"]["seconds_one_thread"])
+    if kind == "eqodds":
+        return float(reference["aif360_equalized_odds"]["seconds"])
+    return float(reference[f"reference_{'gda' if kind.startswith('gda') else 'pruning'}"]["seconds_one_thread"])
+
+
 def measure() -> None:
     results = load()
     for model in MODELS:
@@ -174,10 +221,25 @@ def measure() -> None:
                     results[key] = cell(model, metric, verb, settings)
                     save(results)
                     print(key, results[key], flush=True)
-    for what in ("prune48:spd", "prune48:eod", "prune352:spd", "prune352:eod", "prune:spd", "gda:spd", "gda:eod"):
+    for what in (
+        "prune48:spd",
+        "prune48:eod",
+        "prune352:spd",
+        "prune352:eod",
+        "prune:spd",
+        "gda:spd",
+        "gda:eod",
+        *MORE_TIMES,
+    ):
         key = f"time {what}"
         if key not in results:
             results[key] = timed(what)
+            save(results)
+            print(key, results[key], flush=True)
+    for short in METRICS:
+        key = f"compare {short}"
+        if key not in results:
+            results[key] = time_compare(short)
             save(results)
             print(key, results[key], flush=True)
 
@@ -210,13 +272,17 @@ def tables() -> None:
     for key, row in results.items():
         if key.startswith("time "):
             kind, short = key.removeprefix("time ").split(":")
-            published = reference[short][f"reference_{'gda' if kind == 'gda' else 'pruning'}"]["seconds_one_thread"]
+            published = published_seconds(kind, reference[short])
             ratio = row["cpu_seconds"] / published
             scaled = ratio * base / row["calibration"]
             print(
                 f"| {kind} {short} | {row['cpu_seconds']} | {row['steps']} | {published} | 1/{1 / ratio:.1f} "
                 f"| 1/{1 / scaled:.1f} | {row['peak_mib']} |"
             )
+    for short in METRICS:
+        if row := results.get(f"compare {short}"):
+            told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in row["methods"].items())
+            print(f"\ncompare {short}, two processes: {row['wall_seconds']:.1f} s in all; of each method: {told}.")
 
 
 if __name__ == "__main__":

@@ -93,7 +93,8 @@ def _warnings(report: Report) -> Iterator[str]:
     if report.trusted:
         yield "--trust was given: the checks before loading were overridden."
     if report.uses_attribute:
-        yield "The repaired model needs the protected attribute at prediction."
+        model = "model" if report.verb == "audit" else "repaired model"
+        yield f"The {model} needs the protected attribute at prediction."
 
 
 def _bias(report: Report) -> Section:

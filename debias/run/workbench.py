@@ -122,8 +122,8 @@ class Workbench:
             partial(Measured.on, parts.verdict, objective, lenient=objective.confidence is not None),
             partial(objective.on, parts.train),
         )
-        if parts.train is not parts.select:
-            opened.network.logits(parts.train)  # names the rows that get no score
+        for rows in {id(part): part for part in (parts.select, parts.train)}.values():
+            opened.network.logits(rows)  # names the rows that get no score
         select, objective = _pooled(request, parts, objective)
         setting = Setting(opened.network, parts.train, select, objective, request.seed, request.device)
         return cls(opened, objective, parts, on_select, on_verdict, setting)

@@ -138,7 +138,7 @@ import sys
 from types import ModuleType
 from tests.report import examples
 run = ModuleType("debias.run")
-run.audit = lambda *a, **k: examples.audit(attribute="größe")
+run.audit = lambda *a, **k: examples.audit(attributes=[{"name": "größe", "groups": ["a", "b"], "privileged": None}])
 sys.modules["debias.run"] = run
 sys.argv = ["debias", "audit", "m.pt", "--data", "d.csv", "--attr", "sex", "--json"]
 from debias.cli.main import main
