@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -231,6 +231,8 @@ def from_archive(archive: Archive, *, contract: Contract | None = None, output_k
         first = first_run(archive, read, trial)
     shared = shared_entries(program, state)
     head = find_head(program, state, shared.__contains__, first, output_kind)
+    if any(item.codes for item in inputs):
+        head = replace(head, reason="the file decides by group, by the rule of an earlier repair")
     if not head.sure and output_kind is None:
         notes.append(f"The output was taken for {head.kind} from its values; --output-kind overrides.")
     with torch.no_grad():
