@@ -46,7 +46,8 @@ def _cuts(scorer: Scorer, logits: np.ndarray, bound: float = EPS, lower: int | N
 def _all_cuts(logits: np.ndarray) -> list[float]:
     values = np.unique(logits)
     middle = (values[1:] + values[:-1]) / 2
-    return [float(values[0] - 1), *map(float, middle), float(values[-1] + 1)]
+    low, high = float(values[0]), float(values[-1])
+    return [low - max(1.0, abs(low)), *map(float, middle), high + max(1.0, abs(high))]
 
 
 def _tried(scorer: Scorer, logits: np.ndarray, lower: int | None = None) -> float:

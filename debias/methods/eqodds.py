@@ -111,10 +111,7 @@ class EqOdds(Method):
             "tpr": [float(v) for v in above * tpr + below * (1 - tpr)],
             "fpr": [float(v) for v in above * fpr + below * (1 - fpr)],
         }
-        note = (
-            "Some decisions are drawn by a hash of the features: persons with equal features share a draw, and the "
-            "rates of these rows differ from the expected ones by chance."
-        )
+        note = "Draws are by chance: the rates of these rows differ from the expected ones, which are equal."
         notes = (note,) if rules.rules[0][0].randomised else ()
         return rules.repair({"form": "randomised", "expected": expected}, notes)
 
