@@ -82,6 +82,12 @@ class Tuning:
         """The tensors that an optimiser moves."""
         return list(self._leaves.values())
 
+    def last_leaves(self) -> list[Tensor]:
+        """Return the leaves of the last fully connected layer; those of all layers of its shape where it has twins."""
+        last = next((n.name for n in reversed(self.program.nodes) if n.name in self.folded.dense), None)
+        sources = set(self.folded.dense[last].sources) if last else set()
+        return [leaf for names, leaf in self._leaves.items() if sources & set(names)]
+
     def logits(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return the logit of each row [N]."""
         with torch.no_grad():
