@@ -147,6 +147,8 @@ class Method(ABC):
     """
 
     name: ClassVar[str]
+    folds: ClassVar[bool] = True
+    """The chosen cut is folded into the last bias; False where a rule by group decides."""
 
     @abstractmethod
     def repair(self, setting: Setting) -> Repair:

@@ -71,6 +71,7 @@ class EqOdds(Method):
     ] = "best"
 
     name: ClassVar[str] = "eqodds"
+    folds: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         problems = []

@@ -47,6 +47,7 @@ class ROC(Method):
     ] = "auto"
 
     name: ClassVar[str] = "roc"
+    folds: ClassVar[bool] = False
 
     def repair(self, setting: Setting) -> Repair:
         """Return the best cut for each group."""

@@ -13,6 +13,7 @@ from debias.model.archive import Archive, open_archive
 from debias.model.network import Network, from_archive
 from debias.report.inspection import InputInfo, Inspection, LayerInfo, MethodInfo, OutputInfo
 from debias.run.opening import dtype_name, read_contract
+from debias.run.workbench import unfit
 
 
 def inspect(model: str | Path, *, contract: str | Path | Contract | None = None, trust: bool = False) -> Inspection:
@@ -126,11 +127,13 @@ def _layers(network: Network) -> list[LayerInfo]:
 
 
 def _methods(network: Network) -> list[MethodInfo]:
-    fold = [] if network.head.foldable else [f"{network.head.reason}; use --keep-scores"]
     found = []
     for name in methods.names():
         method = methods.load(name)()
+        unwritable = [f"{problem.found}. {problem.remedy}" for problem in unfit(network, method)]
         blocked = [_text(problem) for problem in method.reasons(network)]
         left_out = [f"layer {path} is left alone: {reason}" for path, reason in method.skipped(network).items()]
-        found.append(MethodInfo(method=name, ok=not fold and not blocked, reasons=[*fold, *(blocked or left_out)]))
+        found.append(
+            MethodInfo(method=name, ok=not unwritable and not blocked, reasons=[*unwritable, *(blocked or left_out)])
+        )
     return found

@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from debias.data.sample import joined
-from debias.errors import ModelError, Problem, UsageError, together
+from debias.errors import Problem, UsageError, together
 from debias.files import check_output
 from debias.methods.base import Method, Progress, Repair, Setting, silent
 from debias.methods.threshold import Threshold
+from debias.model.network import Network
 from debias.objective import Objective
 from debias.report.model import Figures
 from debias.run.auditing import Deployed, deployed
@@ -109,7 +110,6 @@ class Workbench:
         """
         opened = open_request(request)
         request = opened.request
-        _check_head(opened, request)
         parts = divide(opened)
         objective = replace(
             request.objective,
@@ -130,7 +130,11 @@ class Workbench:
 
     def reasons(self, method: Method) -> list[Problem]:
         """Return why a method cannot work here; nothing where it can."""
-        return [*method.reasons(self.opened.network), *method.unsuited(self.objective)]
+        network, request = self.opened.network, self.opened.request
+        unwritable = [
+            replace(problem, where=str(request.model)) for problem in unfit(network, method, request.keep_scores)
+        ]
+        return [*unwritable, *method.reasons(network), *method.unsuited(self.objective)]
 
     def attempt(self, method: Method, progress: Progress = silent) -> Attempt:
         """Run a method, write its file in memory, read it back, and count what it decides."""
@@ -199,16 +203,21 @@ def output_path(request: Request) -> Path:
     return out
 
 
-def _check_head(opened: Opened, request: Request) -> None:
-    head = opened.network.head
-    if not head.foldable and not request.keep_scores:
-        raise ModelError(
+def unfit(network: Network, method: type[Method] | Method, keep_scores: bool = False) -> list[Problem]:
+    """Return why a method's repair could not be written into a network's file; nothing where it could."""
+    if any(item.codes for item in network.inputs):
+        return [
+            Problem("the file already decides by a rule of an earlier repair", "", "Start from the file before it.")
+        ]
+    if method.folds and not keep_scores and not network.head.foldable:
+        return [
             Problem(
-                f"the threshold cannot be folded into the model: {head.reason}",
-                str(request.model),
+                f"the threshold cannot be folded into the model: {network.head.reason}",
+                "",
                 "Use --keep-scores, which leaves the scores as they come and only records the threshold.",
             )
-        )
+        ]
+    return []
 
 
 def _pooled(request: Request, parts: Parts, objective: Objective) -> tuple[Any, Objective]:
