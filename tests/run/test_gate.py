@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import debias
-from debias.errors import DataError
+from debias.errors import DataError, ModelError
 from debias.fairness.assessment import assess
 from debias.fairness.counts import count
 from tests.run import world
@@ -194,3 +194,29 @@ class TestMetricsAndPerformance:
                 assert report.selection.after.n == report.rows.selection == 600
                 cuts[rule, pool] = report.trajectory[report.change.chosen_step].threshold  # type: ignore[union-attr]
         assert len(set(cuts.values())) > 1
+
+
+@pytest.mark.usefixtures("place")
+class TestRules:
+    def test_a_file_with_a_rule_is_read_but_not_repaired_again(self) -> None:
+        asked = {"attr": "sex", "eps": 0.3, "force": True}
+        report = debias.roc("model.pt", "rows.csv", out="ruled.pt", keep_best=True, **asked)
+        assert report.uses_attribute and report.change is not None and report.change.rule is not None
+        assert [group.group for group in report.change.rule.groups] == ["f", "m"]
+        audit = debias.audit("ruled.pt", "rows.csv", attr="sex")
+        assert audit.uses_attribute
+        for method in (debias.threshold, debias.prune, debias.roc):
+            with pytest.raises(ModelError, match="rule of an earlier repair"):
+                method("ruled.pt", "rows.csv", out="again.pt", **asked)
+        told = {item.method: item for item in debias.inspect("ruled.pt").methods}
+        assert not told["prune"].ok and "rule of an earlier repair" in told["prune"].reasons[0]
+
+    def test_drawn_decisions_are_those_of_the_file(self) -> None:
+        decided(2000)
+        report = debias.eqodds(
+            "model.pt", "rows.csv", attr="sex", features=["income", "debt"], eps=0.3, test="decided.csv",
+            randomised=True, out="drawn.pt", keep_best=True, metric="equalized-odds",
+        )  # fmt: skip
+        assert report.change is not None and report.change.rule is not None
+        assert report.change.rule.shared_draws is not None
+        assert debias.audit("drawn.pt", "decided.csv", attr="sex", metric="eqodds", eps=0.3).before == report.after
