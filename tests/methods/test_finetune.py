@@ -13,15 +13,18 @@ import torch
 from torch import Tensor, nn
 
 from debias.errors import UsageError
+from debias.methods import finetune
 from debias.methods.base import Setting
 from debias.methods.finetune import Compared, Finetune, Loss, compare, spread
 from debias.methods.search import Search
 from debias.model.network import Network
+from debias.model.tuning import Tuning
 from debias.objective import Constraint, Objective
 from tests.model import nets, opened
 
 Making = Callable[..., Setting]
 QUICK = Finetune(epochs=4, lr=3e-3, averaging=0.5)
+FIRM = Finetune(epochs=6, lr=1e-2, averaging=0.9)
 
 
 def _every_state(method: Finetune, given: Setting) -> list[Mapping[str, Tensor]]:
@@ -184,13 +187,10 @@ def test_every_stretch_holds_the_strata_in_their_shares(sizes: list[int]) -> Non
 
 
 def test_batches_shrink_with_the_table(setting: Making) -> None:
-    from debias.methods.finetune import _Rows
-    from debias.model.tuning import Tuning
-
     network = opened.network("relu")
     for rows, batch, wanted in [(320, 512, 32), (320, 5, 64), (20, 512, 20)]:
         given = setting(network, opened.drawn(network, rows))
-        made = _Rows(Finetune(batch_size=batch), given, Tuning(network), 0.0)
+        made = finetune._Rows(Finetune(batch_size=batch), given, Tuning(network), 0.0)
         batches = list(made.batches(1.0))
         assert len(batches) == wanted
         weights = torch.cat([loss.weights for _, loss in batches])
@@ -213,7 +213,7 @@ def test_a_larger_penalty_leaves_less_bias(setting: Making) -> None:
     rows = opened.drawn(network, 600)
     left = []
     for penalty in (0.01, 0.3, 3.0):
-        method = Finetune(first_penalty=penalty, last_penalty=penalty, epochs=15, lr=3e-3)
+        method = Finetune(first_penalty=penalty, last_penalty=penalty, epochs=6, lr=1e-2, averaging=0.9)
         trajectory = method.repair(setting(network, rows)).trajectory
         left.append(abs(trajectory[-1].bias))
     assert left[0] > left[1] > left[2]
@@ -227,7 +227,7 @@ def test_the_bias_is_driven_towards_zero(turned: bool, favorable: str, setting: 
     if turned:
         rows = opened.sample(rows.inputs["features"], rows.y, 1 - rows.attributes["a"].codes)
     given = setting(network, rows, favorable=favorable, eps=0.02)
-    biases = [step.bias for step in Finetune(epochs=15, lr=3e-3).repair(given).trajectory]
+    biases = [step.bias for step in FIRM.repair(given).trajectory]
     assert abs(biases[0]) > 0.1
     assert (biases[0] > 0) == (turned == (favorable == "positive"))
     assert abs(biases[-1]) < 0.5 * abs(biases[0])
@@ -239,7 +239,7 @@ def test_every_metric_and_number_of_groups_is_narrowed(groups: int, metric: str,
     network = opened.network("relu")
     rows = opened.drawn(network, 600, groups)
     given = setting(network, rows, metric=metric, eps=0.2)
-    trajectory = Finetune(epochs=15, lr=3e-3).repair(given).trajectory
+    trajectory = FIRM.repair(given).trajectory
     assert abs(trajectory[-1].bias) < 0.8 * abs(trajectory[0].bias)
 
 
@@ -251,7 +251,7 @@ def test_several_constraints_are_narrowed_together(setting: Making) -> None:
     both = replace(rows, attributes={**rows.attributes, "b": second})
     objective = Objective((Constraint("spd", "a", 0.05), Constraint("spd", "b", 0.2)))  # type: ignore[arg-type]
     given = replace(setting(network, both), objective=objective)
-    trajectory = Finetune(epochs=15, lr=3e-3).repair(given).trajectory
+    trajectory = FIRM.repair(given).trajectory
     assert abs(trajectory[-1].bias) < 0.5 * abs(trajectory[0].bias)
 
 
@@ -296,20 +296,17 @@ def test_what_is_returned_is_what_was_judged(name: str, setting: Making) -> None
 def test_the_average_is_the_running_mean_of_the_steps(setting: Making) -> None:
     network = opened.network("relu")
     given = setting(network, opened.drawn(network, 64))
-    plain = replace(QUICK, epochs=2, averaging=0.0, batch_size=64)
-    averaged = replace(plain, averaging=0.75)
-    steps: list[Mapping[str, Tensor]] = []
-    from debias.methods import finetune
-
+    averaged = replace(QUICK, averaging=0.75)
+    steps: list[list[Tensor]] = []
     follow = finetune._Average.follow
 
     def watched(self: Any) -> None:
-        steps.append([leaf.clone() for leaf in self.leaves])  # type: ignore[arg-type]
+        steps.append([leaf.clone() for leaf in self.leaves])
         follow(self)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(finetune._Average, "follow", watched)
-        walk = finetune._Walk(averaged, given, finetune_tuning(network), 0.0)
+        walk = finetune._Walk(averaged, given, Tuning(network), 0.0)
         mean = [value.clone() for value in walk.average.values]
         walk.epoch(1.0)
     for step in steps:
@@ -319,12 +316,6 @@ def test_the_average_is_the_running_mean_of_the_steps(setting: Making) -> None:
             np.testing.assert_allclose(leaf.detach().numpy(), value.numpy(), **opened.tolerance(network))
     for leaf, value in zip(walk.tuning.leaves, steps[-1], strict=True):
         assert torch.equal(leaf.detach(), value), "the walk goes on from its own last step"
-
-
-def finetune_tuning(network: Network) -> Any:
-    from debias.model.tuning import Tuning
-
-    return Tuning(network)
 
 
 def test_the_last_layer_alone_changes_when_it_is_asked_for(setting: Making) -> None:
