@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import table1_networks as networks
 
-from debias.data.sample import Sample
+from debias.data.sample import Sample, joined
 
 EPS = 0.05
 METRICS = {"spd": "statistical-parity", "eod": "equal-opportunity"}
@@ -38,12 +38,18 @@ class Variant:
         Of the method, beside its defaults.
     objective : mapping
         Of `debias.objective.Objective`, beside its defaults.
+    pool : bool
+        Where there are training rows, the bias of a candidate is estimated on them too.
+    modes : tuple of str
+        Where it is run unless told otherwise.
     """
 
     name: str
     method: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     objective: Mapping[str, Any] = field(default_factory=dict)
+    pool: bool = False
+    modes: tuple[str, ...] = ("train", "valid")
 
     def all_settings(self) -> dict[str, Any]:
         """Return every setting of the method, defaults too; a result of other settings is another result."""
@@ -75,7 +81,12 @@ class Cell:
         """Return what identifies the result."""
         keys = ("data", "metric", "seed", "mode", "name")
         variant = {"method": self.variant.method, "settings": self.variant.all_settings()}
-        return {**dict(zip(keys, self.key, strict=True)), **variant, "objective_settings": dict(self.variant.objective)}
+        return {
+            **dict(zip(keys, self.key, strict=True)),
+            **variant,
+            "objective_settings": dict(self.variant.objective),
+            "pool": self.variant.pool,
+        }
 
 
 def run(cell: Cell, _: Any, progress: Callable[[int, int, str], None]) -> dict[str, Any]:
@@ -87,6 +98,8 @@ def run(cell: Cell, _: Any, progress: Callable[[int, int, str], None]) -> dict[s
     test = samples["test"]
     train, select = _rows(cell, samples)
     constraint = Constraint(METRICS[cell.metric], next(iter(test.attributes)), EPS)  # type: ignore[arg-type]
+    if cell.variant.pool and train is not select:
+        select = joined(select, train)
     given = {"verdict_ratio": len(test) / len(select), **cell.variant.objective}
     objective = Objective((constraint,), **given)
     wall, cpu = time.perf_counter(), time.process_time()

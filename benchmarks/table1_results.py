@@ -10,7 +10,7 @@ from table1_cells import Cell
 
 Line = dict[str, Any]
 _KEY = ("data", "metric", "seed", "mode", "name")
-_SAME = (*_KEY, "method", "settings", "objective_settings")
+_SAME = (*_KEY, "method", "settings", "objective_settings", "pool")
 
 
 def read(path: Path) -> list[Line]:

@@ -107,10 +107,10 @@ class Objective:
         Which of the model's decisions is the favourable one.
     deployed : float
         Probability at which the deployed system cuts; a chosen cut must still divide its neighbours there.
-    selection : {"margin", "expected", "confident"}
+    selection : {"chance", "margin", "expected", "confident"}
         How candidates are judged on the selection rows, see `debias.selection.judge`.
     verdict_ratio : float
-        Number of verdict rows for each selection row, above 0; read by the rule ``expected``.
+        Number of verdict rows for each selection row, above 0; read by the rules ``chance`` and ``expected``.
     confidence : float, optional
         Of the gate, in (0.5, 1).
 

@@ -11,9 +11,10 @@ import numpy.typing as npt
 from debias.fairness.counts import FloatArray
 from debias.fairness.noise import chance_within, quantile
 
-Selection = Literal["margin", "expected", "confident"]
-"""margin: \\|bias\\| < eps − margin. expected: performance times the chance that the bound holds on the verdict rows.
-confident: \\|bias\\| + z · standard error < eps."""
+Selection = Literal["chance", "margin", "expected", "confident"]
+
+SHARE = 0.9
+"""Of the chance that an unbiased candidate would have; `chance` asks for it (benchmarks/README.md)."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,12 @@ def judge(
 
     Parameters
     ----------
-    rule : {"margin", "expected", "confident"}
+    rule : {"chance", "margin", "expected", "confident"}
+        ``chance``: P(\\|bias + noise\\| < eps) is at least `SHARE` of P(\\|noise\\| < eps), then the best performance.
+        The noise is normal, with the variance of the estimate on the selection rows plus that on the verdict rows:
+        few rows ask for a smaller bias, but never for more than an unbiased candidate could give.
         ``margin``: \\|bias\\| < eps − margin, then the best performance (parity-proxies paper, eq. 3).
-        ``expected``: the expected value of eq. 3 on the verdict rows, performance · Π P(\\|bias + noise\\| < eps), the
-        noise normal with the variance of the estimate on the selection rows plus that on the verdict rows.
+        ``expected``: the expected value of eq. 3 on the verdict rows, performance · P(\\|bias + noise\\| < eps).
         ``confident``: both one-sided bounds on the bias lie inside (−eps, eps) on the selection rows.
     performance : ndarray of float64, shape [T]
         Performance of each candidate.
@@ -57,8 +60,8 @@ def judge(
     verdict_ratio : float
         Number of verdict rows for each selection row.
     confidence : float, optional
-        Of the gate, where it asks for one (two one-sided bounds): ``expected`` then aims at passing it; of the rule
-        ``confident``, 0.95 when not given.
+        Of the gate, where it asks for one (two one-sided bounds): ``chance`` and ``expected`` then aim at passing it;
+        of the rule ``confident``, 0.95 when not given.
 
     Returns
     -------
@@ -74,9 +77,15 @@ def judge(
         reach = np.abs(differences) + quantile(confidence or 0.95) * errors
         return Judged(_all(reach < eps[:, None]), performance)
     on_verdict = errors / np.sqrt(verdict_ratio)
-    target = eps[:, None] - (0.0 if confidence is None else quantile(confidence) * on_verdict)
-    chance = chance_within(differences, np.hypot(errors, on_verdict), target).prod(axis=0)
-    return Judged(_all(np.abs(differences) < eps[:, None]), performance * chance)
+    noise, target = np.hypot(errors, on_verdict), np.broadcast_to(eps[:, None], errors.shape)
+    if confidence is not None:
+        # Where the rows are too few for the gate, as near to 0 as can be.
+        target = np.maximum(target - quantile(confidence) * on_verdict, 0.1 * target)
+    chance = chance_within(differences, noise, target)
+    within = _all(np.abs(differences) < eps[:, None])
+    if rule == "expected":
+        return Judged(within, performance * chance.prod(axis=0))
+    return Judged(within & _all(chance >= SHARE * chance_within(np.zeros_like(noise), noise, target)), performance)
 
 
 def _all(holds: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -31,6 +31,19 @@ def test_the_expected_objective_is_performance_times_the_chance():
     assert both.merit == pytest.approx(expected**2)
 
 
+def test_the_chance_asked_for_is_a_share_of_what_no_bias_would_have():
+    differences = np.array([[0.0, 0.01, 0.02, 0.03, 0.04, 0.049]])
+    for error, ratio in ((0.002, 1.0), (0.02, 1.0), (0.05, 0.25)):
+        noise = error * np.sqrt(1 + 1 / ratio)
+        chance = norm.cdf((0.05 - differences[0]) / noise) - norm.cdf((-0.05 - differences[0]) / noise)
+        judged = judge("chance", np.ones(6), differences, np.full((1, 6), error), EPS, verdict_ratio=ratio)
+        assert judged.feasible.tolist() == (chance >= 0.9 * (2 * norm.cdf(0.05 / noise) - 1)).tolist()
+        assert judged.feasible[0] and judged.merit.tolist() == [1.0] * 6
+    # A gate that so few rows can hardly pass still asks for a small bias.
+    gated = judge("chance", np.ones(6), differences, np.full((1, 6), 0.05), EPS, confidence=0.95)
+    assert gated.feasible[0] and not gated.feasible[-1]
+
+
 def test_a_gate_with_a_confidence_is_aimed_at():
     sure = judge("expected", np.ones(1), np.zeros((1, 1)), np.full((1, 1), 0.02), EPS, confidence=0.95)
     reach = EPS[0] - norm.ppf(0.95) * 0.02

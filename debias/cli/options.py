@@ -45,6 +45,7 @@ class Performance(StrEnum):
 class Selection(StrEnum):
     """How candidates are judged on the selection rows."""
 
+    CHANCE = "chance"
     MARGIN = "margin"
     EXPECTED = "expected"
     CONFIDENT = "confident"
@@ -331,35 +332,38 @@ class RepairOptions(MeasureOptions):
         ),
     ] = None
     margin: Annotated[
-        float,
+        float | None,
         typer.Option(
             metavar="GAMMA",
-            help="Selection asks for absolute bias below BOUND - GAMMA, so that the bound holds on other rows too.",
+            help="Selection asks for absolute bias below BOUND - GAMMA; implies --selection margin, whose default "
+            "is 0.01.",
             rich_help_panel=CONSTRAINT,
         ),
-    ] = 0.01
+    ] = None
     min_performance: Annotated[
         float,
         typer.Option(metavar="BA", help="Least balanced accuracy of a candidate.", rich_help_panel=CONSTRAINT),
     ] = 0.55
     selection: Annotated[
-        Selection,
+        Selection | None,
         typer.Option(
             metavar="RULE",
-            help="How candidates are judged on the selection rows: by the margin (margin), by performance times the "
-            "chance that the bound holds on the verdict rows (expected), or by a bound on the bias at --confidence "
-            "(confident).",
+            help="Which candidates are feasible on the selection rows: those with nearly the best chance that the "
+            "bound holds on the verdict rows (chance, the default), or with absolute bias below BOUND - GAMMA "
+            "(margin), or with a bound on the bias at --confidence (confident). expected maximises performance times "
+            "that chance.",
             rich_help_panel=CONSTRAINT,
         ),
-    ] = Selection.MARGIN
+    ] = None
     pool: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--pool",
-            help="Estimate the bias of a candidate on the selection rows and those of --train together.",
+            "--pool/--no-pool",
+            help="Estimate the bias of a candidate on the selection rows and those of --train together. Default: where "
+            "--train is given.",
             rich_help_panel=CONSTRAINT,
         ),
-    ] = False
+    ] = None
     train: Annotated[
         Path | None,
         typer.Option(

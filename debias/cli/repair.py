@@ -66,7 +66,7 @@ def repair(name: str, options: RepairOptions, home: str = "debias.run", **settin
             **given,
             margin=options.margin,
             min_performance=options.min_performance,
-            selection=options.selection.value,
+            selection=options.selection.value if options.selection else None,
             pool=options.pool,
             train=options.train,
             test=options.test,

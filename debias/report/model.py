@@ -102,7 +102,7 @@ class TrajectoryStep(_Part):
     bias: Number = Field(description="At the candidate's cut of best balanced accuracy.")
     balanced_accuracy: Number = Field(description="At the candidate's cut of best balanced accuracy.")
     objective: float = Field(
-        description="Eq. 3 at the candidate's best feasible cut, with the bound less the margin; 0 without one."
+        description="Eq. 3 at the candidate's best feasible cut, as the selection asks for it; 0 without one."
     )
     threshold: Number = Field(
         description="Best feasible cut on the logit scale of the candidate's own scores; without one, the cut of best "
@@ -177,7 +177,7 @@ class Change(_Part):
     chosen_step: int = Field(description="Step of the trajectory that was taken.")
     steps: int = Field(description="Steps that were tried.")
     skipped_layers: dict[str, str] = Field(default_factory=dict, description="Layers left alone, with the reason.")
-    feasible: bool = Field(description="A candidate met the bound less the margin on the selection rows.")
+    feasible: bool = Field(description="A candidate met the bound on the selection rows as the selection asks for it.")
     folded: bool = Field(description="The cut was folded into the last bias.")
     rule: RuleInfo | None = Field(default=None, description="How each group's score is cut, where groups differ.")
     gain_over_threshold: Number = Field(
@@ -219,8 +219,8 @@ class Report(_Part):
     debias_version: str = Field(description="Version that wrote the report.")
     verb: str = Field(description="What was asked.")
     verdict: Verdict = Field(
-        description="Whether every bound is met on the verdict rows; inconclusive where --confidence asks for more rows; "
-        "no-bound where none was asked."
+        description="Whether every bound is met on the verdict rows; inconclusive where --confidence asks for more "
+        "rows; no-bound where none was asked."
     )
     exit_code: int = Field(description="0 bound met (or none asked), 1 not met, 3 inconclusive.")
     statement: str = Field(description="The verdict as one sentence: figure, bound, rows.")
@@ -237,7 +237,7 @@ class Report(_Part):
     more_rows: list[MoreRows] = Field(
         default_factory=list, description="Verdict rows that would settle an inconclusive verdict at these rates."
     )
-    margin: float | None = Field(description="Selection asks for |bias| < eps - margin.")
+    margin: float | None = Field(description="--selection margin asks for |bias| < eps - margin; None for other rules.")
     selection_rule: str | None = Field(default=None, description="How candidates are judged on the selection rows.")
     min_performance: float | None = Field(description="Least balanced accuracy of a candidate.")
     threshold: float = Field(description="Where the deployed system cuts the score.")

@@ -31,6 +31,9 @@ RATIO_NAMES = tuple(name for info in METRICS.values() if info.ratio for name in 
 """Names of the metrics that are bounded by ``--min-ratio``."""
 
 
+DEFAULT_SELECTION, DEFAULT_MARGIN = "chance", 0.01
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request(Columns):
     """What every measuring verb is asked, the columns among it; the fields have the names of the flags."""
@@ -50,10 +53,10 @@ class Request(Columns):
     device: str = "cpu"
     trust: bool = False
     seed: int = 0
-    margin: float = 0.01
+    margin: float | None = None
     min_performance: float = 0.55
-    selection: str = "margin"
-    pool: bool = False
+    selection: str | None = None
+    pool: bool | None = None
     train: Any = None
     test: Any = None
     holdout: float = 0.3
@@ -79,6 +82,9 @@ class Request(Columns):
             problems.append(Problem(f"{self.seed!r} is no seed", "--seed", "Give 0 or more."))
         problems += _device_problems(self.device)
         problems += self._bound_problems()
+        if self.margin is not None and self.selection not in (None, "margin"):
+            found = f"belongs to --selection margin, not to {show(self.selection)}"
+            problems.append(Problem(found, "--margin", "Leave one of the two out."))
         problems += self._objective_problems()
         if problems:
             raise UsageError(dict.fromkeys(problems))
@@ -102,6 +108,11 @@ class Request(Columns):
         return problems
 
     @property
+    def pooled(self) -> bool:
+        """True where the bias of a candidate is estimated on the training rows too; so it is where there are such."""
+        return self.train is not None if self.pool is None else self.pool
+
+    @property
     def bound(self) -> float | None:
         """The bound on \\|bias\\|: eps, of the impact ratio 1 less its least value; None where none is asked."""
         if self.metric in RATIO_NAMES:
@@ -123,9 +134,9 @@ class Request(Columns):
         return Objective(
             constraints,
             performance=cast(Performance, self.performance),
-            margin=0.0 if self.verb == "audit" else self.margin,
+            margin=0.0 if self.verb == "audit" else self.margin if self.margin is not None else DEFAULT_MARGIN,
             min_performance=self.min_performance,
-            selection=cast(Selection, self.selection),
+            selection=cast(Selection, self.selection or (DEFAULT_SELECTION if self.margin is None else "margin")),
             confidence=self.confidence,
         )
 
@@ -171,7 +182,7 @@ REPEATED = ("attr", "bins", "privileged")
 def _flag(name: str, value: Any) -> list[str]:
     flag = f"--{name.replace('_', '-')}"
     if isinstance(value, bool):
-        return [flag] if value else []
+        return [flag] if value else ["--no-pool"] if name == "pool" else []
     if value is None or value == ():
         return []
     if name in REPEATED:

@@ -77,7 +77,7 @@ def finish(bench: Workbench, attempt: Attempt, out: Path) -> Report:
 
 
 def _selection_rule(request: Request) -> str:
-    return request.selection + (", bias pooled with the training rows" if request.pool else "")
+    return request.objective.selection + (", bias pooled with the training rows" if request.pooled else "")
 
 
 def _record(bench: Workbench, attempt: Attempt, figures: Mapping[str, Figures]) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _record(bench: Workbench, attempt: Attempt, figures: Mapping[str, Figures]) 
         "performance": bench.objective.performance,
         "confidence": bench.objective.confidence,
         "selection": _selection_rule(request),
-        "margin": request.margin,
+        "margin": bench.objective.margin if bench.objective.selection == "margin" else None,
         "verdict": attempt.ruling.verdict,
         "uses_attribute": attempt.uses_attribute,
         "figures": {name: item.model_dump(mode="json") for name, item in figures.items()},

@@ -53,10 +53,10 @@ if TYPE_CHECKING:
     class Repairing(Common, total=False):
         """What every repair shares."""
 
-        margin: float
+        margin: float | None
         min_performance: float
-        selection: str
-        pool: bool
+        selection: str | None
+        pool: bool | None
         train: Source | None
         test: Source | None
         holdout: float

@@ -221,8 +221,8 @@ def unfit(network: Network, method: type[Method] | Method, keep_scores: bool = F
 
 
 def _pooled(request: Request, parts: Parts, objective: Objective) -> tuple[Any, Objective]:
-    """Return the rows that candidates are judged on: with ``--pool`` the training rows count for the bias too."""
-    if not request.pool:
+    """Return the rows that candidates are judged on: pooled, the training rows count for the bias too."""
+    if not request.pooled:
         return parts.select, objective
     if parts.train is parts.select:
         raise UsageError(Problem("there are no training rows to pool", "--pool", "Give them with --train."))

@@ -121,7 +121,8 @@ def test_more_than_two_groups_show_the_mean_pairwise_difference() -> None:
     three = examples.figures(
         -0.3, parities=[examples.parity(-0.3, mean_pairwise=0.2, groups=[examples.group(name, 10) for name in names])]
     )
-    text = words(printed(examples.audit(attributes=[{"name": "sex", "groups": names, "privileged": None}], before=three)))
+    attributes = [{"name": "sex", "groups": names, "privileged": None}]
+    text = words(printed(examples.audit(attributes=attributes, before=three)))
     assert "Mean pairwise difference: as deployed 0.2000." in text
     assert "no group is privileged" in text
 

@@ -182,7 +182,7 @@ class TestMetricsAndPerformance:
         decided(3000)
         world.table(2000, seed=8).to_csv("train.csv", index=False)
         cuts = {}
-        for rule in ("margin", "expected", "confident"):
+        for rule in ("chance", "margin", "expected", "confident"):
             for pool in (False, True):
                 report = debias.gda(
                     "model.pt", "rows.csv", attr="sex", features=["income", "debt"], eps=0.2, selection=rule,
