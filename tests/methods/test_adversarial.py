@@ -12,6 +12,7 @@ import torch
 
 from debias.data.sample import Attribute
 from debias.errors import ModelError, UsageError
+from debias.methods import adversarial
 from debias.methods.adversarial import Adversarial, _Game
 from debias.methods.base import Setting
 from debias.model.tuning import Tuning
@@ -20,6 +21,12 @@ from tests.model import nets, opened
 
 Making = Callable[..., Setting]
 SHORT = Adversarial(epochs=3, batch_size=64, critic_steps=2)
+WARM = adversarial._WARM_UP
+
+
+@pytest.fixture(autouse=True)
+def _short_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adversarial, "_WARM_UP", 50)
 
 
 @pytest.mark.parametrize("form", ["scripted", "dynamic"])
@@ -86,7 +93,8 @@ def test_tilted_batches_vary_in_bias(setting: Making) -> None:
     assert max(found) > whole + 0.1
 
 
-def test_the_critic_comes_to_know_the_bias(setting: Making) -> None:
+def test_the_critic_comes_to_know_the_bias(setting: Making, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adversarial, "_WARM_UP", WARM)
     network = opened.network("double")
     rows = opened.drawn(network, 400)
     game = _game(setting(network, rows))
@@ -99,7 +107,8 @@ def test_the_critic_comes_to_know_the_bias(setting: Making) -> None:
 
 
 @pytest.mark.parametrize("metric", ["statistical-parity", "equalized-odds"])
-def test_the_bias_is_driven_towards_zero(metric: str, setting: Making) -> None:
+def test_the_bias_is_driven_towards_zero(metric: str, setting: Making, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adversarial, "_WARM_UP", WARM)
     network = opened.network("relu")
     rows = opened.drawn(network, 600)
     given = setting(network, rows, metric=metric, eps=0.04)
