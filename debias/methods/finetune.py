@@ -283,10 +283,12 @@ class _Rows:
 
         self.labels = torch.lerp(told(train.y.astype(float)), probability, method.teacher)
         self.weights = told(_balanced(train.y, weight)) * self.count
-        self.weight = told(weight)
-        members = [item.members for item in self.scorer.comparisons]
-        self.members = [torch.from_numpy(codes).to(device) for codes in members]
-        _, self.strata = np.unique(np.stack([train.y, *members]), axis=1, return_inverse=True)
+        favorable = 1 - self.labels if self.scorer.flipped else self.labels
+        mass = {"selection": torch.ones_like(favorable), "tpr": favorable, "fpr": 1 - favorable}
+        self.masses = [mass[item.rate] * told(weight) for item in self.scorer.comparisons]
+        codes = [self.scorer.attributes[item.constraint].codes for item in self.scorer.comparisons]
+        self.codes = [torch.from_numpy(column).to(device) for column in codes]
+        _, self.strata = np.unique(np.stack([train.y, *codes]), axis=1, return_inverse=True)
         self.generator = np.random.default_rng(setting.seed)
         self.device = device
 
@@ -295,34 +297,34 @@ class _Rows:
         import torch
 
         order = torch.from_numpy(spread(self.strata.reshape(-1), self.generator)).to(self.device)
-        columns = [*self.inputs.values(), self.labels, self.weights, self.weight, *self.members]
+        columns = [*self.inputs.values(), self.labels, self.weights, *self.codes, *self.masses]
         dealt = [column.index_select(0, order).tensor_split(self.count) for column in columns]
         width = len(self.inputs)
         for parts in zip(*dealt, strict=True):
-            labels, weights, weight, *members = parts[width:]
-            compared = compare(self.scorer, members, weight)
+            labels, weights, *rest = parts[width:]
+            compared = compare(self.scorer, rest[: len(self.codes)], rest[len(self.codes) :])
             loss = Loss(labels, weights, compared, self.cut, penalty, self.method.sharpness)
             yield dict(zip(self.inputs, parts[:width], strict=True)), loss
 
 
-def compare(scorer: Scorer, members: Sequence[Tensor], weight: Tensor) -> list[Compared]:
+def compare(scorer: Scorer, codes: Sequence[Tensor], masses: Sequence[Tensor]) -> list[Compared]:
     """Return what is compared on a batch: rates of which at least two groups have rows there.
 
     Parameters
     ----------
     scorer : Scorer
         Whose comparisons they are.
-    members : sequence of Tensor of int64, each of shape [B]
-        For each comparison, the group of each row of the batch that counts; −1 elsewhere.
-    weight : Tensor, shape [B]
-        Weight of each row.
+    codes : sequence of Tensor of int64, each of shape [B]
+        For each comparison, the group of each row of the batch; −1 where it is missing.
+    masses : sequence of Tensor, each of shape [B]
+        For each comparison, how much each row counts in the rate: its weight, times its label for the true positive
+        rate, times the rest to 1 for the false positive rate.
     """
     import torch
 
     found = []
-    for item, codes in zip(scorer.comparisons, members, strict=True):
-        groups = torch.arange(item.n_groups, device=codes.device)
-        shares = (codes == groups[:, None]) * weight
+    for item, column, mass in zip(scorer.comparisons, codes, masses, strict=True):
+        shares = (column == torch.arange(item.n_groups, device=column.device)[:, None]) * mass
         sums = shares.sum(1, keepdim=True)
         present = sums[:, 0] > 0
         if int(present.sum()) > 1:

@@ -100,8 +100,8 @@ def test_the_slope_is_the_gradient_of_the_loss_as_it_is_written(
     x = torch.zeros(60, 1, dtype=torch.float64)
     rows = opened.sample(x, y, codes, k)
     scorer = Objective(Constraint(metric, "a", 0.05), favorable=favorable).on(rows)  # type: ignore[arg-type]
-    weight = torch.ones(60, dtype=torch.float64)
-    compared = compare(scorer, [torch.from_numpy(item.members) for item in scorer.comparisons], weight)
+    masses = [torch.from_numpy((item.members >= 0).astype(float)) for item in scorer.comparisons]
+    compared = compare(scorer, [torch.from_numpy(codes)] * len(masses), masses)
     z = torch.from_numpy(generator.normal(size=60)).requires_grad_()
     labels = torch.from_numpy(0.5 * y + 0.5 * generator.random(60))
     shares = torch.tensor(np.where(y == 1, 0.5 / (y == 1).sum(), 0.5 / (y == 0).sum()))
@@ -123,8 +123,8 @@ def test_weights_count_as_repeated_rows() -> None:
         weight = torch.ones(len(index)) if repeated else torch.from_numpy(times)
         rows = opened.sample(torch.zeros(len(index), 1), y[index], codes[index])
         scorer = Objective(Constraint("equal-opportunity", "a", 0.05)).on(rows)
-        members = [torch.from_numpy(scorer.comparisons[0].members)]
-        (item,) = compare(scorer, members, weight.double())
+        mass = weight.double() * torch.from_numpy(y[index])
+        (item,) = compare(scorer, [torch.from_numpy(codes[index])], [mass])
         found = item.slope(soft[torch.from_numpy(index)]).numpy()
         return np.bincount(index, found, minlength=30)
 
@@ -135,9 +135,24 @@ def test_a_group_without_rows_in_a_batch_is_left_out() -> None:
     rows = opened.sample(torch.zeros(6, 1), [0, 1] * 3, [0, 0, 1, 1, 2, 2], 3)
     scorer = Objective(Constraint("statistical-parity", "a", 0.05)).on(rows)
     codes = torch.tensor([0, 0, 2])
-    (item,) = compare(scorer, [codes], torch.ones(3))
+    (item,) = compare(scorer, [codes], [torch.ones(3)])
     np.testing.assert_allclose(item.slope(torch.tensor([0.1, 0.2, 0.9])).numpy(), [-0.5, -0.5, 1.0])
-    assert compare(scorer, [torch.tensor([1, 1, -1])], torch.ones(3)) == []
+    assert compare(scorer, [torch.tensor([1, 1, -1])], [torch.ones(3)]) == []
+
+
+@pytest.mark.parametrize("favorable", ["positive", "negative"])
+@pytest.mark.parametrize(("metric", "counts"), [("equal-opportunity", 1), ("predictive-equality", 0)])
+def test_rows_count_in_a_rate_by_the_labels_that_the_task_has_too(
+    metric: str, counts: int, favorable: str, setting: Making
+) -> None:
+    network = opened.network("relu")
+    rows = opened.drawn(network, 64)
+    given = setting(network, rows, metric=metric, favorable=favorable)
+    made = finetune._Rows(Finetune(teacher=0.75), given, Tuning(network), 0.4)
+    probability = 1 / (1 + np.exp(0.4 - network.logits(rows).astype(float)))
+    label = 0.25 * rows.y + 0.75 * probability
+    wanted = label if (counts == 1) == (favorable == "positive") else 1 - label
+    np.testing.assert_allclose(made.masses[0].numpy(), wanted, atol=1e-6)
 
 
 def test_equal_means_have_no_slope() -> None:
