@@ -13,7 +13,7 @@ from debias.fairness.noise import chance_within, quantile
 
 Selection = Literal["chance", "margin", "expected", "confident"]
 
-SHARE = 0.9
+SHARE = 0.99
 """Of the chance that an unbiased candidate would have; `chance` asks for it (benchmarks/README.md)."""
 
 

@@ -17,6 +17,10 @@ FloatArray = npt.NDArray[np.float64]
 _Item = TypeVar("_Item", np.int64, np.float64, np.uint64)
 
 
+POOL_SHARE = 0.5
+"""Weight of a training row beside a selection row (benchmarks/README.md compares)."""
+
+
 @dataclass(frozen=True)
 class Attribute:
     """A protected attribute of every row.
@@ -105,8 +109,16 @@ class Sample:
         )
 
 
-def joined(select: Sample, train: Sample) -> Sample:
-    """Return the rows of both as one sample; those of `train` count for the bias alone, not for performance."""
+def joined(select: Sample, train: Sample, share: float = POOL_SHARE) -> Sample:
+    """Return the rows of both as one sample; those of `train` count for the bias alone, not for performance.
+
+    Parameters
+    ----------
+    select, train : Sample
+        Rows with the same inputs and attributes.
+    share : float
+        What a row of `train` counts for: less than one of `select`, because the network has been fitted to it.
+    """
     import torch
 
     def both(first: npt.NDArray[_Item] | None, second: npt.NDArray[_Item] | None) -> npt.NDArray[_Item] | None:
@@ -123,8 +135,12 @@ def joined(select: Sample, train: Sample) -> Sample:
             for name, attribute in select.attributes.items()
         },
         rows=np.concatenate([select.rows, train.rows]),
-        weight=both(select.weight, train.weight),
+        weight=np.concatenate([_weights(select), share * _weights(train)]),
         cluster=both(select.cluster, train.cluster),
         hashes=both(select.hashes, train.hashes),
         judged=judged,
     )
+
+
+def _weights(sample: Sample) -> FloatArray:
+    return np.ones(len(sample)) if sample.weight is None else sample.weight
