@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 # Candidates of one generation, and how many places of a candidate a crossover changes at most.
 _POPULATION = 10
 _CROSSOVER = 0.9
-# What a candidate loses for using up the bound once more than it may.
+# What a candidate without a feasible cut loses for using up the bound once.
 _PENALTY = 0.25
+# Of scores that no cut divides well enough; finite, because the optimiser averages over candidates.
+_WORTHLESS = -1e6
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Layerwise(Method):
 
     The objective itself is maximised, not a proxy of it; the layer nearest to the output comes first, and each layer
     starts from the best network so far (Savani et al. 2020, layer-wise optimisation). Where no cut meets the bound,
-    a candidate counts by its performance less a penalty for the excess, since eq. 3 is 0 almost everywhere.
+    a candidate counts by its performance less a penalty for its bias, since eq. 3 is 0 almost everywhere.
 
     The optimiser is SciPy's differential evolution. The paper's, gradient-boosted trees of scikit-optimize, is no
     longer kept up. A layer has a thousand weights: methods that build a simplex or a quadratic model (Nelder-Mead,
@@ -212,7 +214,7 @@ class _Run:
         self.done += 1
         logits = self._logits()
         if not np.isfinite(logits).all():
-            return -math.inf
+            return _WORTHLESS
         value = value_of(self.search.scorer, logits)
         if value > self.value:
             self.value, self.best = value, entries
@@ -228,10 +230,10 @@ class _Run:
 
 
 def value_of(scorer: Scorer, logits: Logits) -> float:
-    """Return the best that any cut of the scores makes of the objective, or nearly makes.
+    """Return what the best cut of the scores is worth.
 
-    The performance of the best feasible cut (eq. 3), or where more can be had, that of a cut beyond the bound less
-    a penalty for the share of the bound by which it exceeds it.
+    Where a cut is feasible, what the selection maximises (eq. 3). Where none is, less than any such: the best that a
+    cut makes of performance less a penalty for the share of the bound that its bias uses up, minus 1.
 
     Parameters
     ----------
@@ -243,13 +245,9 @@ def value_of(scorer: Scorer, logits: Logits) -> float:
     import numpy as np
 
     sweep = scorer.sweep(logits)
-    if not len(sweep):
-        return 0.0
-    objective = scorer.objective
-    allowed = 1.0
-    if objective.selection == "margin":
-        allowed -= max(objective.margin / item.eps for item in objective.constraints)
-    enough = sweep.balanced_accuracy >= sweep.min_performance
-    near = np.where(enough, sweep.performance - _PENALTY * np.maximum(sweep.use - allowed, 0), 0.0)
     best = sweep.best_feasible()
-    return max(float(np.nan_to_num(near).max()), best.merit if best else 0.0)
+    if best is not None:
+        return best.merit
+    enough = sweep.balanced_accuracy >= sweep.min_performance
+    near = (sweep.performance - _PENALTY * sweep.use)[enough & np.isfinite(sweep.use)]
+    return float(near.max()) - 1 if len(near) else _WORTHLESS

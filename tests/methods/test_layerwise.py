@@ -12,7 +12,7 @@ import torch
 
 from debias.errors import UsageError
 from debias.methods.base import Setting
-from debias.methods.layerwise import _PENALTY, Layerwise, _layers, value_of
+from debias.methods.layerwise import _PENALTY, _WORTHLESS, Layerwise, _layers, value_of
 from tests.model import nets, opened
 
 Making = Callable[..., Setting]
@@ -20,26 +20,28 @@ SHORT = Layerwise(evaluations=40)
 
 
 @pytest.mark.parametrize("metric", ["statistical-parity", "equalized-odds", "impact-ratio"])
-@pytest.mark.parametrize("margin", [0.0, 0.02])
-def test_the_value_is_worked_out_at_every_cut(metric: str, margin: float, setting: Making) -> None:
+@pytest.mark.parametrize(("eps", "feasible"), [(0.3, True), (0.03, False)])
+def test_the_value_is_worked_out_at_every_cut(metric: str, eps: float, feasible: bool, setting: Making) -> None:
     network = opened.network("double")
     rows = opened.drawn(network, 150)
-    given = setting(network, rows, metric=metric, eps=0.1, margin=margin, min_performance=0.6)
+    given = setting(network, rows, metric=metric, eps=eps, margin=0.01, min_performance=0.6, selection="margin")
     scorer = given.objective.on(rows)
     logits = network.logits(rows)
-    expected = 0.0
     ordered = np.unique(logits)
+    met, others = [], []
     for cut in (ordered[1:] + ordered[:-1]) / 2:
         performance, bias = scorer.at(logits > cut)
         if performance >= 0.6:
-            excess = max(0.0, abs(bias) / 0.1 - (1 - margin / 0.1))
-            expected = max(expected, performance - _PENALTY * excess)
-    assert value_of(scorer, logits) == pytest.approx(expected)
+            met += [performance] if abs(bias) < eps - 0.01 else []
+            others.append(performance - _PENALTY * abs(bias) / eps - 1)
+    assert bool(met) == feasible
+    assert value_of(scorer, logits) == pytest.approx(max(met or others))
+    assert max(others) < 0, "no candidate without a feasible cut is worth as much as one with"
 
 
 def test_equal_scores_are_worth_nothing(setting: Making) -> None:
     given = setting(opened.network("double"))
-    assert value_of(given.objective.on(given.select), np.zeros(240)) == 0
+    assert value_of(given.objective.on(given.select), np.zeros(240)) == _WORTHLESS
 
 
 def test_layers_come_from_the_output_inwards_with_weight_and_bias() -> None:
@@ -95,6 +97,11 @@ def test_one_layer_alone(setting: Making) -> None:
     assert repair.changes["evaluations"] <= 40
     with pytest.raises(UsageError, match="no layer 'third'"):
         replace(SHORT, layer="third").repair(setting(network))
+
+
+def test_candidates_without_a_use_are_no_obstacle(setting: Making) -> None:
+    given = setting(opened.network("relu"), eps=0.1, min_performance=0.99)
+    assert not SHORT.repair(given).point.feasible
 
 
 def test_a_seed_repeats_bit_for_bit(setting: Making) -> None:
