@@ -65,7 +65,7 @@ class Finetune(Method):
     sharpness: Annotated[float, Flag("How close the penalised soft decisions are to hard ones.", metavar="X")] = 2.0
     teacher: Annotated[
         float, Flag("Share of the unchanged network's own probabilities in the labels, 0 to 1.", metavar="SHARE")
-    ] = 0.5
+    ] = 0.8
     averaging: Annotated[
         float, Flag("Weight of the past in the running average that is judged; 0 judges the last step.", metavar="X")
     ] = 0.99
