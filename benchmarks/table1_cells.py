@@ -92,6 +92,7 @@ class Cell:
 def run(cell: Cell, _: Any, progress: Callable[[int, int, str], None]) -> dict[str, Any]:
     """Return the line of results of a cell."""
     from debias.methods.base import Setting
+    from debias.model.head import sigmoid
     from debias.objective import Constraint, Objective
 
     network, samples = _opened(cell.data, cell.seed)
@@ -99,7 +100,7 @@ def run(cell: Cell, _: Any, progress: Callable[[int, int, str], None]) -> dict[s
     train, select = _rows(cell, samples)
     constraint = Constraint(METRICS[cell.metric], next(iter(test.attributes)), EPS)  # type: ignore[arg-type]
     if cell.variant.pool and train is not select:
-        select = joined(select, train)
+        select = joined(select, train, sigmoid(network.logits(train)))
     given = {"verdict_ratio": len(test) / len(select), **cell.variant.objective}
     objective = Objective((constraint,), **given)
     wall, cpu = time.perf_counter(), time.process_time()
@@ -143,7 +144,7 @@ def counted(decisions: np.ndarray, test: Sample, objective: Any) -> dict[str, An
         "bias": bias,
         "constant": bool(decisions.all() or not decisions.any()),
         "group_sizes": compared.sizes.astype(int).tolist(),
-        "group_rates": compared.rates(decisions, None).tolist(),
+        "group_rates": compared.rates(decisions).tolist(),
     }
 
 

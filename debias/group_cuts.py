@@ -29,13 +29,13 @@ class Compared:
 
     Parameters
     ----------
-    members : ndarray of bool, shape [N]
-        Rows that count in the rate.
+    members : ndarray of bool or float64, shape [N]
+        Rows that count in the rate, or how far they do.
     ratio : bool
         The window is one of ratios.
     """
 
-    members: npt.NDArray[np.bool_]
+    members: npt.NDArray[np.bool_] | FloatArray
     ratio: bool = False
 
 

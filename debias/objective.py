@@ -194,7 +194,7 @@ class Objective:
         if absent:
             raise DataError([Problem(f"attribute {name!r} was not prepared", sample.name) for name in absent])
         attributes = [sample.attributes[item.attribute] for item in self.constraints]
-        scorer = Scorer(self, sample.y, attributes, sample.weight, sample.judged)
+        scorer = Scorer(self, sample.y, attributes, sample.weight, sample.judged, sample.soft)
         problems = scorer.problems(sample.name)
         if problems and not (lenient and len(sample.y)):
             raise DataError(problems)
@@ -214,3 +214,5 @@ class Rows(Protocol):
     def name(self) -> str: ...
     @property
     def judged(self) -> npt.NDArray[np.bool_] | None: ...
+    @property
+    def soft(self) -> FloatArray | None: ...

@@ -47,6 +47,8 @@ class Comparison:
         Of the favourable decision.
     members : ndarray of int64, shape [N]
         Group of each row that counts in the rate; −1 elsewhere.
+    mass : ndarray of float64, shape [N], or None
+        How much each row counts, its weight among it; None where each of them counts 1.
     n_groups : int
         Number of groups K.
     privileged : int or None
@@ -64,6 +66,7 @@ class Comparison:
     constraint: int
     rate: Rate
     members: IntArray
+    mass: FloatArray | None
     n_groups: int
     privileged: int | None
     ratio: bool
@@ -82,10 +85,20 @@ class Comparison:
         low, high = int(np.argmin(rates)), int(np.argmax(rates))
         return low, high if high != low else (low + 1) % self.n_groups
 
-    def rates(self, favorable: Mask, weight: FloatArray | None) -> FloatArray:
+    def part(self, weight: FloatArray | None) -> FloatArray:
+        """Return how far each row counts, beside its weight, shape [N]."""
+        counted = self.members >= 0
+        if self.mass is None or self.mass is weight:
+            return counted.astype(np.float64)
+        part = np.zeros(len(counted))
+        whole = np.ones(len(counted)) if weight is None else weight
+        np.divide(self.mass, whole, out=part, where=counted & (whole > 0))
+        return part
+
+    def rates(self, favorable: Mask) -> FloatArray:
         """Return the rate of each group, shape [K], of favourable decisions, shape [N]."""
         chosen = favorable & (self.members >= 0)
-        weights = None if weight is None else weight[chosen]
+        weights = None if self.mass is None else self.mass[chosen]
         return np.bincount(self.members[chosen], weights, minlength=self.n_groups) / self.sizes
 
     def errors(self, rates: FloatArray) -> FloatArray:
@@ -143,6 +156,8 @@ class Scorer:
         Weight of each row.
     judged : ndarray of bool, shape [N], optional
         Rows that count for performance; the others count for the bias alone. Default: all.
+    soft : ndarray of float64, shape [N], optional
+        How far each row has label 1, in [0, 1], for rates that read the label. Default: `y`.
     """
 
     def __init__(
@@ -152,6 +167,7 @@ class Scorer:
         attributes: Sequence[Groups],
         weight: FloatArray | None = None,
         judged: Mask | None = None,
+        soft: FloatArray | None = None,
     ) -> None:
         self.objective = objective
         self.y = y
@@ -161,7 +177,8 @@ class Scorer:
         self.flipped = objective.favorable == "negative"
         self._y = 1 - y if self.flipped else y
         labelled = self._y == 1
-        self.comparisons = tuple(self._compared(labelled))
+        favorable = labelled.astype(np.float64) if soft is None else 1 - soft if self.flipped else soft
+        self.comparisons = tuple(self._compared(favorable, soft is not None))
         whole = np.ones(len(y), bool) if judged is None else judged
         self._everyone, self._positives = self._mass(whole), self._mass(whole & labelled)
         self._negatives = self._everyone - self._positives
@@ -170,28 +187,48 @@ class Scorer:
         members = [item.members == group for item in self.comparisons for group in range(item.n_groups)]
         # Without weights all rows below a cut are counted by their place.
         everyone = [] if weight is None and judged is None else [whole]
-        self._sums = PrefixSums([*members, whole & labelled, *everyone], weight)
+        # How much a row counts differs from column to column only where a comparison says so.
+        masses = [item.mass for item in self.comparisons for _ in range(item.n_groups)]
+        if soft is not None:
+            columns = [member * mass for member, mass in zip(members, masses, strict=True)]
+            rows = np.ones(len(y)) if weight is None else weight
+            self._sums = PrefixSums.of([*columns, (whole & labelled) * rows, whole * rows])
+        else:
+            self._sums = PrefixSums([*members, whole & labelled, *everyone], weight)
         self._wholes = [*(size for item in self.comparisons for size in item.sizes), self._positives, self._everyone]
 
     def _mass(self, rows: Mask) -> float:
         return float(rows.sum() if self.weight is None else self.weight[rows].sum())
 
-    def _compared(self, labelled: Mask) -> list[Comparison]:
-        among = {"selection": np.ones(len(labelled), bool), "tpr": labelled, "fpr": ~labelled}
+    def _compared(self, favorable: FloatArray, soft: bool) -> list[Comparison]:
+        """Return the comparisons, from how far each row has the favourable label."""
+        among: dict[Rate, FloatArray] = {"selection": np.ones(len(favorable)), "tpr": favorable, "fpr": 1 - favorable}
         found = []
         for index, (constraint, attribute) in enumerate(zip(self.objective.constraints, self.attributes, strict=True)):
             info, k = METRICS[constraint.metric], len(attribute.groups)
             for rate in info.rates:
-                members = np.where(among[rate], attribute.codes, -1)
+                members = np.where(among[rate] > 0, attribute.codes, -1)
                 counted = members >= 0
-                weight = np.ones(int(counted.sum())) if self.weight is None else self.weight[counted]
+                mass = None if self.weight is None else self.weight
+                if soft:
+                    mass = among[rate] if mass is None else mass * among[rate]
+                weight = np.ones(int(counted.sum())) if mass is None else mass[counted]
                 sizes = np.bincount(members[counted], weight, minlength=k).astype(np.float64)
                 squares = np.bincount(members[counted], weight**2, minlength=k)
                 effective = np.zeros(k)
                 np.divide(sizes**2, squares, out=effective, where=squares > 0)
                 found.append(
                     Comparison(
-                        index, rate, members, k, attribute.privileged, info.ratio, constraint.eps, sizes, effective
+                        index,
+                        rate,
+                        members,
+                        mass,
+                        k,
+                        attribute.privileged,
+                        info.ratio,
+                        constraint.eps,
+                        sizes,
+                        effective,
                     )
                 )
         return found
@@ -375,7 +412,7 @@ class Scorer:
             np.array([true_rejected]),
             np.array([selected]),
         )
-        rates = [item.rates(favorable, self.weight)[:, None] for item in self.comparisons]
+        rates = [item.rates(favorable)[:, None] for item in self.comparisons]
         return self._swept(np.array([cut]), performance, accuracy, rates).point(0)
 
     def counts(self, decisions: Mask, constraint: int = 0) -> Counts:
@@ -394,7 +431,7 @@ class Scorer:
         favorable = (logits > (best.cut if best else 0.0)) != self.flipped
         found = []
         for index, item in enumerate(self.comparisons):
-            rates = item.rates(favorable, self.weight)
+            rates = item.rates(favorable)
             found.append(Target(index, item.pair(rates), float(item.difference(rates[:, None])[0])))
         return tuple(found)
 
@@ -414,7 +451,7 @@ class Scorer:
         """
         item = self.comparisons[target.comparison]
         try:
-            weights = proxies.proxy_weights(item.members, target.pair, self.weight)
+            weights = proxies.proxy_weights(item.members, target.pair, item.mass)
         except DataError:
             name = self.objective.constraints[item.constraint].attribute
             raise DataError(f"a group of attribute {name!r} has no {_LACKS[item.rate]} among the rows") from None

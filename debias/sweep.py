@@ -193,6 +193,13 @@ class PrefixSums:
                 word |= column.astype(np.int64) << (place * self._width)
             self._packed.append(word)
 
+    @classmethod
+    def of(cls, columns: Sequence[FloatArray]) -> PrefixSums:
+        """Return the sums of columns of any numbers."""
+        sums = cls([], np.empty(0))
+        sums._weighted = list(columns)
+        return sums
+
     def at(self, order: IntArray, last: IntArray) -> Sums:
         """Return, for each column, its sums over ``order[: last + 1]``, shape [T] each."""
         if self._weighted:

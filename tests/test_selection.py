@@ -111,3 +111,33 @@ def test_pooled_rows_count_for_the_bias_alone_and_for_less():
         assert (sweep.balanced_accuracy[index], sweep.bias[index]) == pytest.approx(
             (point.balanced_accuracy, point.bias)
         )
+
+
+@pytest.mark.parametrize("metric", ["tpr", "fpr"])
+@pytest.mark.parametrize("favorable", ["positive", "negative"])
+def test_labels_of_pooled_rows_are_in_part_the_networks_own_probabilities(metric, favorable):
+    select, train = sample(200, 6), sample(500, 7)
+    own = np.random.default_rng(8).random(500)
+    pooled = joined(select, train, own)
+    name = {"tpr": "eod", "fpr": "fprd"}[metric]
+    scorer = Objective(Constraint(name, "g", 0.25), min_performance=0.0, favorable=favorable).on(pooled)
+    logits = np.random.default_rng(9).normal(size=700).astype(np.float32)
+    decisions = (logits > 0.2) == (favorable == "positive")
+    label = np.concatenate([select.y, 0.8 * own + 0.2 * train.y])
+    weight = np.repeat([1.0, 0.5], [200, 500])
+    told = label if (metric == "tpr") == (favorable == "positive") else 1 - label
+    codes = pooled.attributes["g"].codes
+    rates = [np.average(decisions[codes == g], weights=(weight * told)[codes == g]) for g in (0, 1)]
+    assert scorer.judge(logits > 0.2).bias == pytest.approx(rates[0] - rates[1])
+    target = scorer.target(logits)
+    proxy = scorer.proxy_weights(target) @ (logits > 0.2)
+    assert proxy == pytest.approx(rates[0] - rates[1])
+    sweep = scorer.sweep(logits)
+    for index in range(0, len(sweep), 53):
+        point = scorer.judge(logits > sweep.cuts[index])
+        assert (sweep.balanced_accuracy[index], sweep.bias[index]) == pytest.approx(
+            (point.balanced_accuracy, point.bias)
+        )
+    comparison = scorer.comparisons[0]
+    part = comparison.part(scorer.weight)
+    assert np.bincount(codes, weight * part, 2) == pytest.approx(comparison.sizes)

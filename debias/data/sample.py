@@ -19,6 +19,8 @@ _Item = TypeVar("_Item", np.int64, np.float64, np.uint64)
 
 POOL_SHARE = 0.5
 """Weight of a training row beside a selection row (benchmarks/README.md compares)."""
+OWN_SHARE = 0.8
+"""Share of the network's own probability in the label of a training row."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class Sample:
         File name, or ``DataFrame``.
     judged : ndarray of bool, shape [N], optional
         Rows that count for performance; the others count for the bias alone. Default: all.
+    soft : ndarray of float64, shape [N], optional
+        How far each row has label 1, in [0, 1], for rates that read the label. Default: `y`.
     """
 
     inputs: Mapping[str, torch.Tensor]
@@ -86,6 +90,7 @@ class Sample:
     name: str = "DataFrame"
     notes: tuple[str, ...] = field(default=())
     judged: npt.NDArray[np.bool_] | None = None
+    soft: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -106,16 +111,21 @@ class Sample:
             cluster=None if self.cluster is None else self.cluster[index],
             hashes=None if self.hashes is None else self.hashes[index],
             judged=None if self.judged is None else self.judged[index],
+            soft=None if self.soft is None else self.soft[index],
         )
 
 
-def joined(select: Sample, train: Sample, share: float = POOL_SHARE) -> Sample:
+def joined(select: Sample, train: Sample, probabilities: FloatArray | None = None, share: float = POOL_SHARE) -> Sample:
     """Return the rows of both as one sample; those of `train` count for the bias alone, not for performance.
 
     Parameters
     ----------
     select, train : Sample
         Rows with the same inputs and attributes.
+    probabilities : ndarray of float64, shape [M], optional
+        The unchanged network's own P(y = 1) of the rows of `train`. With these, a rate that reads the label takes
+        four fifths of it from there: the network knows the labels of the rows that it was fitted to, so that its
+        rates among them are better than among others, and not by the same amount in every group.
     share : float
         What a row of `train` counts for: less than one of `select`, because the network has been fitted to it.
     """
@@ -139,6 +149,9 @@ def joined(select: Sample, train: Sample, share: float = POOL_SHARE) -> Sample:
         cluster=both(select.cluster, train.cluster),
         hashes=both(select.hashes, train.hashes),
         judged=judged,
+        soft=None
+        if probabilities is None
+        else np.concatenate([select.y, OWN_SHARE * probabilities + (1 - OWN_SHARE) * train.y]),
     )
 
 

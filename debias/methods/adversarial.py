@@ -1,4 +1,4 @@
-"""Adversarial fine-tuning with a critic of the bias (Savani et al. 2020, Algorithm 3)."""
+"""Adversarial fine-tuning with a critic of the bias (Savani et al. 2020)."""
 
 from __future__ import annotations
 

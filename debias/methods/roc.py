@@ -61,7 +61,7 @@ class ROC(Method):
             raise UsageError(problems)
         rules = Rules(setting)
         lower = self._lower(rules)
-        compared = [Compared(item.members >= 0, item.ratio) for item in rules.scorer.comparisons]
+        compared = [Compared(item.part(rules.scorer.weight), item.ratio) for item in rules.scorer.comparisons]
         rules.search(compared, bounds_of(setting.objective), lower)
         # One cut for all is a band of no width; it need not lie between neighbours of each group.
         common = rules.scorer.select(rules.logits).cut
@@ -81,7 +81,7 @@ class ROC(Method):
             return None
         best = rules.scorer.sweep(rules.logits).best()
         decided = rules.logits > (best.cut if best else 0.0)
-        rates = rules.scorer.comparisons[0].rates(decided != rules.scorer.flipped, rules.scorer.weight)
+        rates = rules.scorer.comparisons[0].rates(decided != rules.scorer.flipped)
         return int(rates[1] < rates[0])
 
     def summary(self, repair: Repair, network: Network) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -127,6 +129,11 @@ def _inside(probability: Tensor) -> Tensor:
     info = torch.finfo(probability.dtype)
     inside = probability.clamp(info.tiny, 1 - info.eps / 2)
     return torch.where((probability >= 0) & (probability <= 1), inside, torch.nan)
+
+
+def sigmoid(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+    """Return 1 / (1 + exp(−l)) of logits of any shape."""
+    return torch.from_numpy(logits.astype(np.float64)).sigmoid().numpy()
 
 
 def logit(probability: float) -> float:

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from debias.data.sample import joined
+from debias.data.sample import Sample, joined
 from debias.errors import Problem, UsageError, together
 from debias.files import check_output
 from debias.methods.base import Method, Progress, Repair, Setting, silent
 from debias.methods.threshold import Threshold
+from debias.model.head import sigmoid
 from debias.model.network import Network
 from debias.objective import Objective
 from debias.report.model import Figures
@@ -124,7 +125,7 @@ class Workbench:
         )
         for rows in {id(part): part for part in (parts.select, parts.train)}.values():
             opened.network.logits(rows)  # names the rows that get no score
-        select, objective = _pooled(request, parts, objective)
+        select, objective = _pooled(opened, parts, objective)
         setting = Setting(opened.network, parts.train, select, objective, request.seed, request.device)
         return cls(opened, objective, parts, on_select, on_verdict, setting)
 
@@ -220,13 +221,14 @@ def unfit(network: Network, method: type[Method] | Method, keep_scores: bool = F
     return []
 
 
-def _pooled(request: Request, parts: Parts, objective: Objective) -> tuple[Any, Objective]:
+def _pooled(opened: Opened, parts: Parts, objective: Objective) -> tuple[Sample, Objective]:
     """Return the rows that candidates are judged on: pooled, the training rows count for the bias too."""
-    if not request.pooled:
+    if not opened.request.pooled:
         return parts.select, objective
     if parts.train is parts.select:
         raise UsageError(Problem("there are no training rows to pool", "--pool", "Give them with --train."))
-    select = joined(parts.select, parts.train)
+    network = opened.network
+    select = joined(parts.select, parts.train, sigmoid(network.logits(parts.train)))
     return select, replace(objective, verdict_ratio=len(parts.verdict) / len(select))
 
 
