@@ -9,8 +9,8 @@ from math import sqrt
 import numpy as np
 import numpy.typing as npt
 
+from debias.objective.sweep import OperatingPoint
 from debias.report.comparison import FrontPoint, Paired
-from debias.sweep import OperatingPoint
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from debias.methods.search import Logits
     from debias.model.network import Network
     from debias.model.tuning import Tuning
-    from debias.scorer import Scorer
+    from debias.objective.scorer import Scorer
 
 # Slope of the soft decisions σ(k (logit − cut)), k in units of the logits' standard deviation: were it fixed, small
 # logits would pass for a small bias.

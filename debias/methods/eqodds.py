@@ -84,8 +84,8 @@ class EqOdds(Method):
 
     def repair(self, setting: Setting) -> Repair:
         """Return the best rule."""
-        from debias.group_cuts import Compared
         from debias.methods.ruling import Rules, bounds_of
+        from debias.objective.group_cuts import Compared
 
         if problems := self.unsuited(setting.objective):
             raise UsageError(problems)

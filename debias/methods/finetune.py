@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from debias.methods.search import Search
     from debias.model.network import Network
     from debias.model.tuning import Tuning
-    from debias.scorer import Scorer
+    from debias.objective.scorer import Scorer
 
     Indices = npt.NDArray[np.int64]
     Inputs = dict[str, Tensor]

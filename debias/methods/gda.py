@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from debias.methods.search import Search
     from debias.model.network import Network
     from debias.model.tuning import Tuning
-    from debias.scorer import Target
+    from debias.objective.scorer import Target
 
     Indices = npt.NDArray[np.int64]
 
@@ -94,9 +94,9 @@ class GDA(Method):
         """Return the fine-tuned network with the largest objective on the selection rows."""
         import numpy as np
 
-        from debias.heading import Heading
         from debias.methods.search import Search
         from debias.model.tuning import Tuning
+        from debias.objective.heading import Heading
 
         network, device = setting.network, setting.device
         search = Search(setting.objective.on(setting.select))

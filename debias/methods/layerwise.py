@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from debias.methods.search import Logits, Search
     from debias.model.evaluation import Evaluation
     from debias.model.network import Network
-    from debias.scorer import Scorer
+    from debias.objective.scorer import Scorer
 
 # Candidates of one generation, and how many places of a candidate a crossover changes at most.
 _POPULATION = 10

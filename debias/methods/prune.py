@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
-    from debias.heading import Heading
     from debias.methods.search import Logits, State
     from debias.model.layers import Layer
     from debias.model.network import Network
     from debias.objective import Scorer
-    from debias.scorer import Target
+    from debias.objective.heading import Heading
+    from debias.objective.scorer import Target
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ class Prune(Method):
         ModelError
             When no layer can be pruned, with the reason of each.
         """
-        from debias.heading import Heading
         from debias.methods.search import Search
+        from debias.objective.heading import Heading
 
         layers = self.prunable(setting.network)
         if reasons := self.reasons(setting.network):

@@ -54,8 +54,8 @@ class ROC(Method):
         import numpy as np
 
         from debias.errors import UsageError
-        from debias.group_cuts import Compared
         from debias.methods.ruling import Rules, bounds_of
+        from debias.objective.group_cuts import Compared
 
         if problems := self.unsuited(setting.objective):
             raise UsageError(problems)

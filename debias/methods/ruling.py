@@ -9,10 +9,10 @@ import numpy as np
 
 from debias.errors import DataError, Problem
 from debias.fairness.counts import FloatArray
-from debias.group_cuts import Compared, GroupCuts
 from debias.methods.base import Repair, Setting, Step
 from debias.methods.search import Search
 from debias.model.rule import Rule
+from debias.objective.group_cuts import Compared, GroupCuts
 from debias.words import count
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from debias.experiments.choosing import Entry, Ground, choose, front, paired
+from debias.objective.sweep import OperatingPoint
 from debias.report.comparison import FrontPoint
-from debias.sweep import OperatingPoint
 
 MEASURES: dict[str, Any] = {
     "balanced-accuracy": balanced_accuracy_score,

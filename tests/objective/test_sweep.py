@@ -8,7 +8,7 @@ from sklearn.metrics import balanced_accuracy_score
 from debias.data.sample import Attribute, Sample
 from debias.errors import ModelError
 from debias.objective import Constraint, Objective
-from debias.sweep import OperatingPoint, PrefixSums, Sweep, sort_rows
+from debias.objective.sweep import OperatingPoint, PrefixSums, Sweep, sort_rows
 
 METRICS = ["statistical-parity", "equal-opportunity"]
 

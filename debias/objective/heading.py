@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from debias.scorer import Scorer, Target
-from debias.sweep import FloatScores
+from debias.objective.scorer import Scorer, Target
+from debias.objective.sweep import FloatScores
 
 
 class Heading:

@@ -13,11 +13,11 @@ from debias.errors import DataError, Problem
 from debias.fairness import metrics, proxies
 from debias.fairness.counts import Counts, FloatArray, IntArray, count
 from debias.fairness.metrics import METRICS, Rate
-from debias.selection import Judged, judge
-from debias.sweep import FloatScores, OperatingPoint, PrefixSums, Sums, Sweep, candidate_cuts, sort_rows
+from debias.objective.selection import Judged, judge
+from debias.objective.sweep import FloatScores, OperatingPoint, PrefixSums, Sums, Sweep, candidate_cuts, sort_rows
 
 if TYPE_CHECKING:
-    from debias.objective import Objective
+    from debias.objective.constrained import Objective
 
 Mask = npt.NDArray[np.bool_]
 _EPS64 = float(np.finfo(np.float64).eps)

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from debias.fairness.counts import FloatArray, IntArray
-from debias.scorer import Scorer
-from debias.sweep import FloatScores, candidate_cuts, sort_rows
+from debias.objective.scorer import Scorer
+from debias.objective.sweep import FloatScores, candidate_cuts, sort_rows
 
 MOST_CUTS = 2**17
 """Of a group with more distinct scores than this, so many evenly spaced ones are candidates."""

@@ -13,9 +13,9 @@ from debias.errors import DataError, DebiasError, Problem, UsageError
 from debias.fairness import metrics
 from debias.fairness.counts import FloatArray, IntArray
 from debias.fairness.metrics import Metric
-from debias.scorer import Groups, Scorer
-from debias.selection import Selection
-from debias.sweep import OperatingPoint, Sweep
+from debias.objective.scorer import Groups, Scorer
+from debias.objective.selection import Selection
+from debias.objective.sweep import OperatingPoint, Sweep
 
 __all__ = [
     "Constraint",
@@ -108,7 +108,7 @@ class Objective:
     deployed : float
         Probability at which the deployed system cuts; a chosen cut must still divide its neighbours there.
     selection : {"chance", "margin", "expected", "confident"}
-        How candidates are judged on the selection rows, see `debias.selection.judge`.
+        How candidates are judged on the selection rows, see `debias.objective.selection.judge`.
     verdict_ratio : float
         Number of verdict rows for each selection row, above 0; read by the rules ``chance`` and ``expected``.
     confidence : float, optional

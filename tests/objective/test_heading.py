@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from debias.data.sample import Attribute, Sample
-from debias.heading import Heading
 from debias.objective import Constraint, Objective, Scorer
+from debias.objective.heading import Heading
 
 Y = np.array([0, 1] * 4)
 

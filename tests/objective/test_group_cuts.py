@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from debias.data.sample import Attribute
-from debias.group_cuts import MOST_CUTS, Compared, GroupCuts
 from debias.objective import Constraint, Objective
-from debias.scorer import Scorer
+from debias.objective.group_cuts import MOST_CUTS, Compared, GroupCuts
+from debias.objective.scorer import Scorer
 
 METRICS = ("statistical-parity", "equal-opportunity", "predictive-equality", "impact-ratio", "equalized-odds")
 # No difference of rates of so few rows is as large.
@@ -187,7 +187,7 @@ def test_a_cut_that_float32_could_lose_is_none() -> None:
 
 
 def test_more_scores_than_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("debias.group_cuts.MOST_CUTS", 64)
+    monkeypatch.setattr("debias.objective.group_cuts.MOST_CUTS", 64)
     assert MOST_CUTS > 64
     generator = np.random.default_rng(0)
     codes = np.arange(4000) % 2

@@ -7,7 +7,7 @@ from scipy.stats import norm
 from debias.data.sample import Attribute, Sample, joined
 from debias.fairness.noise import chance_within, difference_error, quantile, ratio_error
 from debias.objective import Constraint, Objective
-from debias.selection import judge
+from debias.objective.selection import judge
 
 EPS = np.array([0.05])
 

@@ -44,7 +44,7 @@ class OperatingPoint:
     biases : tuple of float
         One for each constraint.
     merit : float
-        What the selection maximises among feasible points (`debias.selection`).
+        What the selection maximises among feasible points (`debias.objective.selection`).
     """
 
     cut: float
