@@ -359,8 +359,8 @@ class RepairOptions(MeasureOptions):
         bool | None,
         typer.Option(
             "--pool/--no-pool",
-            help="Estimate the bias of a candidate on the selection rows and those of --train together. Default: where "
-            "--train is given.",
+            help="Estimate the bias of a candidate on the selection rows and those for gradients together, these at "
+            "half weight. Default: where the two are apart.",
             rich_help_panel=CONSTRAINT,
         ),
     ] = None
@@ -368,7 +368,7 @@ class RepairOptions(MeasureOptions):
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Rows for influences and gradients. Default: the selection rows of --data.",
+            help="Rows for influences and gradients. Default: a part of --data, see --fit-share.",
             rich_help_panel=DATA,
         ),
     ] = None
@@ -389,6 +389,16 @@ class RepairOptions(MeasureOptions):
             rich_help_panel=DATA,
         ),
     ] = 0.3
+    fit_share: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Without --train: share of the selection rows for gradients and influences, apart from those that "
+            "choose. 0 uses the same rows for both: the figures that choose are then too good. Default: 0.5 where the "
+            "method fits weights to rows.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
     split_by: Annotated[
         str | None,
         typer.Option(

@@ -71,6 +71,7 @@ def repair(name: str, options: RepairOptions, home: str = "debias.run", **settin
             train=options.train,
             test=options.test,
             holdout=options.holdout,
+            fit_share=options.fit_share,
             split_by=options.split_by,
             keep_scores=options.keep_scores,
             out=out,

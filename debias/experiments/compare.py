@@ -17,7 +17,7 @@ from debias.experiments.contestants import Settings, contestants, flags
 from debias.jobs import Job, JobError, Outcome
 from debias.methods.base import Method, Progress
 from debias.report.comparison import Candidate, Comparison, FrontPoint
-from debias.run.opening import Request
+from debias.run.opening import DEFAULT_FIT_SHARE, Request
 from debias.run.repairing import finish
 from debias.run.workbench import Attempt, Workbench, output_path
 
@@ -103,7 +103,7 @@ def _compared(
     request: Request, chosen: Sequence[Method], out: Path, backend: jobs.Backend, progress: Progress | None
 ) -> Comparison:
     """Open, run all methods, choose, and write the winner's file."""
-    bench = Workbench.open(request)
+    bench = Workbench.open(_divided(request, chosen))
     outcomes = _run(bench, chosen, backend, progress)
     attempts = [outcome.value for outcome in outcomes if outcome.value is not None]
     if not attempts:
@@ -133,6 +133,13 @@ def _compared(
         seconds=0.0,
         command=request.command(flags(chosen)),
     )
+
+
+def _divided(request: Request, chosen: Sequence[Method]) -> Request:
+    """Return the request with the same rows for all methods, whether they fit weights to rows or not."""
+    if request.train is not None or request.fit_share is not None or not any(method.fits for method in chosen):
+        return request
+    return replace(request, fit_share=DEFAULT_FIT_SHARE)
 
 
 def _check_numbers(workers: int | None, timeout: float | None) -> None:

@@ -66,6 +66,7 @@ class Adversarial(Method):
     critic_steps: Annotated[int, Flag("Steps of the critic before each of the network.", metavar="N")] = 8
     critic_lr: Annotated[float, Flag("Learning rate of the critic.", metavar="RATE")] = 3e-3
     name: ClassVar[str] = "adversarial"
+    fits: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         problems = [

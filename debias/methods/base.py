@@ -147,6 +147,8 @@ class Method(ABC):
     """
 
     name: ClassVar[str]
+    fits: ClassVar[bool] = False
+    """It fits weights to rows, so that other rows have to choose among what it made."""
     folds: ClassVar[bool] = True
     """The chosen cut is folded into the last bias; False where a rule by group decides."""
 

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from debias.methods.search import Search
     from debias.model.network import Network
     from debias.model.tuning import Tuning
-    from debias.objective.scorer import Scorer
+    from debias.objective.scorer import Comparison
 
     Indices = npt.NDArray[np.int64]
     Inputs = dict[str, Tensor]
 
 _LEAST_BATCHES = 32
+_LEAST_RATE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,10 @@ class Finetune(Method):
 
     The loss of a batch is the class-balanced cross-entropy of the logit z, measured from the unchanged network's best
     cut, plus the penalty times the bias of the soft decisions σ(sharpness · z): for every rate that the objective
-    compares, the highest less the lowest mean of the groups. The labels of the cross-entropy are in part the unchanged
-    network's own probabilities, which are less noisy than the labels. Each epoch has a larger penalty than the one
-    before and starts from its network, so that one run walks a whole Pareto front; after every epoch the running
-    average of the parameters, at every cut, is a candidate.
+    compares, the highest less the lowest mean of the groups, as running averages over batches. The labels are in part
+    the unchanged network's own probabilities, which are less noisy. Each epoch has a larger penalty than the one before
+    and starts from its network, so that one run walks a whole Pareto front; after every epoch the running average of
+    the parameters, at every cut, is a candidate. benchmarks/finetune_forms.py compares this form with others.
 
     Parameters
     ----------
@@ -50,7 +51,12 @@ class Finetune(Method):
     sharpness : float
         How close the soft decisions are to the hard ones.
     teacher : float
-        Share of the unchanged network's probabilities in the labels of the cross-entropy, in [0, 1].
+        Share of the unchanged network's probabilities in the labels, in [0, 1]. Rates that read the label (true and
+        false positive rates) count a row by the same mixture.
+    memory : float
+        Weight of the past in the running averages of the groups' rates, batch by batch, in [0, 1).
+    rounding : float
+        δ of √(bias² + δ²), which stands for |bias| in the penalty.
     averaging : float
         Weight of the past in the running average of the parameters, step by step, in [0, 1).
     layers : {"all", "last"}
@@ -66,11 +72,17 @@ class Finetune(Method):
     teacher: Annotated[
         float, Flag("Share of the unchanged network's own probabilities in the labels, 0 to 1.", metavar="SHARE")
     ] = 0.8
+    memory: Annotated[
+        float,
+        Flag("Weight of the past in the groups' rates that are penalised; 0 takes each batch alone.", metavar="X"),
+    ] = 0.97
+    rounding: Annotated[float, Flag("Size of bias below which the penalty is rounded off.", metavar="DELTA")] = 0.05
     averaging: Annotated[
         float, Flag("Weight of the past in the running average that is judged; 0 judges the last step.", metavar="X")
     ] = 0.99
     layers: Annotated[Literal["all", "last"], Flag("Fine-tune all layers, or the last one alone.")] = "all"
     name: ClassVar[str] = "finetune"
+    fits: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         problems = [
@@ -82,13 +94,15 @@ class Finetune(Method):
                 ("--lr", self.lr),
                 ("--batch-size", self.batch_size),
                 ("--sharpness", self.sharpness),
+                ("--rounding", self.rounding),
             )
             if not 0 < value < math.inf
         ]
         if not 0 <= self.teacher <= 1:
             problems.append(Problem(f"{self.teacher!r} is out of range", "--teacher", "Give 0 to 1."))
-        if not 0 <= self.averaging < 1:
-            problems.append(Problem(f"{self.averaging!r} is out of range", "--averaging", "Give 0 to below 1."))
+        for flag, value in (("--averaging", self.averaging), ("--memory", self.memory)):
+            if not 0 <= value < 1:
+                problems.append(Problem(f"{value!r} is out of range", flag, "Give 0 to below 1."))
         if self.layers not in ("all", "last"):
             problems.append(Problem(f"unknown value {self.layers!r}", "--layers", "Give all or last."))
         if problems:
@@ -198,36 +212,75 @@ class _Average:
             value.copy_(held)
 
 
-@dataclass(frozen=True)
-class Compared:
-    """A rate that is compared between groups, on the rows of a batch.
+class Rates:
+    """Soft rates of the groups of one comparison, as running averages over batches, and the slope of their bias.
+
+    A batch holds few rows of a small group: a penalty on the bias of the batch itself would also punish its noise, and
+    drive that group's scores to the ends.
 
     Parameters
     ----------
-    shares : Tensor, shape [K, B]
-        Weight of each row in the mean of each group that has rows here; each row of the matrix sums to 1.
-    ratio : bool
-        The means are divided, not subtracted.
+    item : Comparison
+        What is compared.
     flipped : bool
         The favourable decision is the negative one.
+    memory : float
+        Weight of the past in the averages; with 0 they are those of the batch.
+    rounding : float
+        δ: what is penalised is √(bias² + δ²), so that a small bias is pushed less.
     """
 
-    shares: Tensor
-    ratio: bool
-    flipped: bool
+    def __init__(self, item: Comparison, flipped: bool, memory: float, rounding: float) -> None:
+        self.item, self.flipped, self.memory, self.rounding = item, flipped, memory, rounding
+        self.favorable: Tensor | None = None
+        self.everyone: Tensor | None = None
 
-    def slope(self, soft: Tensor) -> Tensor:
-        """Return the gradient of the highest less the lowest mean (or 1 − lowest / highest) by each σ, shape [B]."""
-        means = self.shares @ soft
+    def start(self, soft: Tensor, codes: Tensor, mass: Tensor, batches: int) -> None:
+        """Set the averages to those of the whole table; see `slope`."""
+        shares = self._shares(codes, mass)
+        self.favorable, self.everyone = shares @ soft / batches, shares.sum(1) / batches
+
+    def slope(self, soft: Tensor, codes: Tensor, mass: Tensor) -> Tensor:
+        """Take a batch into the averages; return the gradient of the rounded bias by each soft decision, shape [B].
+
+        Parameters
+        ----------
+        soft : Tensor, shape [B]
+            Soft decisions in [0, 1].
+        codes : Tensor of int64, shape [B]
+            Group of each row; −1 where it is missing.
+        mass : Tensor, shape [B]
+            How much each row counts in the rate: its weight, times its label for the true positive rate, times the
+            rest to 1 for the false positive rate.
+        """
+        shares = self._shares(codes, mass)
+        favorable, everyone = shares @ soft, shares.sum(1)
+        if self.favorable is not None and self.everyone is not None:
+            favorable, everyone = favorable.lerp(self.favorable, self.memory), everyone.lerp(self.everyone, self.memory)
+        self.favorable, self.everyone = favorable, everyone
+        present = (everyone > 0).nonzero()[:, 0]
+        if len(present) < 2:
+            return soft.new_zeros(len(soft))
+        means = favorable[present] / everyone[present]
         if self.flipped:
             means = 1 - means
         low, high = int(means.argmin()), int(means.argmax())
-        by_high, by_low = 1.0, -1.0
-        if self.ratio:
-            top = max(float(means[high]), 1e-6)
-            by_high, by_low = float(means[low]) / top**2, -1 / top
-        slope = by_high * self.shares[high] + by_low * self.shares[low]
+        bottom, top = float(means[low]), float(means[high])
+        bias, by_high, by_low = top - bottom, 1.0, -1.0
+        if self.item.ratio:
+            top = max(top, _LEAST_RATE)
+            bias, by_high, by_low = 1 - bottom / top, bottom / top**2, -1 / top
+        if not bias:
+            return soft.new_zeros(len(soft))
+        push = bias / math.hypot(bias, self.rounding)
+        low, high = int(present[low]), int(present[high])
+        slope = push * (by_high / everyone[high] * shares[high] + by_low / everyone[low] * shares[low])
         return -slope if self.flipped else slope
+
+    def _shares(self, codes: Tensor, mass: Tensor) -> Tensor:
+        import torch
+
+        return (codes == torch.arange(self.item.n_groups, device=codes.device)[:, None]) * mass
 
 
 @dataclass(frozen=True)
@@ -238,15 +291,15 @@ class Loss:
     ----------
     labels, weights : Tensor, shape [B]
         e in [0, 1] and w of each row.
-    compared : sequence of Compared
-        The rates whose difference is penalised.
+    compared : sequence of (Rates, Tensor, Tensor)
+        The rates whose difference is penalised, with the groups and masses of the rows; see `Rates.slope`.
     cut, penalty, sharpness : float
         As the formula says.
     """
 
     labels: Tensor
     weights: Tensor
-    compared: Sequence[Compared]
+    compared: Sequence[tuple[Rates, Tensor, Tensor]]
     cut: float
     penalty: float
     sharpness: float
@@ -257,8 +310,8 @@ class Loss:
         slope = self.weights * (centred.sigmoid() - self.labels)
         soft = (self.sharpness * centred).sigmoid()
         steep = self.penalty * self.sharpness * soft * (1 - soft)
-        for item in self.compared:
-            slope = slope + steep * item.slope(soft)
+        for rates, codes, mass in self.compared:
+            slope = slope + steep * rates.slope(soft, codes, mass)
         return slope
 
 
@@ -275,7 +328,8 @@ class _Rows:
         self.inputs = {name: value.to(device) for name, value in setting.network.tensors(train).items()}
         size = min(method.batch_size, -(-len(train) // _LEAST_BATCHES))
         self.count = max(1, round(len(train) / size))
-        probability = (tuning.logits(self.inputs) - cut).sigmoid()
+        centred = tuning.logits(self.inputs) - cut
+        probability = centred.sigmoid()
         weight = np.ones(len(train)) if train.weight is None else train.weight
 
         def told(values: npt.NDArray[np.floating]) -> Tensor:
@@ -288,6 +342,11 @@ class _Rows:
         self.masses = [mass[item.rate] * told(weight) for item in self.scorer.comparisons]
         codes = [self.scorer.attributes[item.constraint].codes for item in self.scorer.comparisons]
         self.codes = [torch.from_numpy(column).to(device) for column in codes]
+        self.rates = []
+        for item, column, counts in zip(self.scorer.comparisons, self.codes, self.masses, strict=True):
+            rates = Rates(item, self.scorer.flipped, method.memory, method.rounding)
+            rates.start((method.sharpness * centred).sigmoid(), column, counts, self.count)
+            self.rates.append(rates)
         _, self.strata = np.unique(np.stack([train.y, *codes]), axis=1, return_inverse=True)
         self.generator = np.random.default_rng(setting.seed)
         self.device = device
@@ -302,34 +361,9 @@ class _Rows:
         width = len(self.inputs)
         for parts in zip(*dealt, strict=True):
             labels, weights, *rest = parts[width:]
-            compared = compare(self.scorer, rest[: len(self.codes)], rest[len(self.codes) :])
+            compared = list(zip(self.rates, rest[: len(self.codes)], rest[len(self.codes) :], strict=True))
             loss = Loss(labels, weights, compared, self.cut, penalty, self.method.sharpness)
             yield dict(zip(self.inputs, parts[:width], strict=True)), loss
-
-
-def compare(scorer: Scorer, codes: Sequence[Tensor], masses: Sequence[Tensor]) -> list[Compared]:
-    """Return what is compared on a batch: rates of which at least two groups have rows there.
-
-    Parameters
-    ----------
-    scorer : Scorer
-        Whose comparisons they are.
-    codes : sequence of Tensor of int64, each of shape [B]
-        For each comparison, the group of each row of the batch; −1 where it is missing.
-    masses : sequence of Tensor, each of shape [B]
-        For each comparison, how much each row counts in the rate: its weight, times its label for the true positive
-        rate, times the rest to 1 for the false positive rate.
-    """
-    import torch
-
-    found = []
-    for item, column, mass in zip(scorer.comparisons, codes, masses, strict=True):
-        shares = (column == torch.arange(item.n_groups, device=column.device)[:, None]) * mass
-        sums = shares.sum(1, keepdim=True)
-        present = sums[:, 0] > 0
-        if int(present.sum()) > 1:
-            found.append(Compared(shares[present] / sums[present], item.ratio, scorer.flipped))
-    return found
 
 
 def _balanced(y: Indices, weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

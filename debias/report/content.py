@@ -257,6 +257,12 @@ def _change(report: Report) -> Section | None:
     return Section("What was changed", tuple(sentences), items=tuple(items))
 
 
+def _source_of_train(report: Report) -> str:
+    if "train" in report.data:
+        return "--train"
+    return "--data, apart from those that chose" if report.rows.apart else "the selection rows"
+
+
 def _group_rule(rule: GroupRule) -> str:
     if (rule.below, rule.above) == (0.0, 1.0):
         return f"{rule.group}: positive where the score is above {rule.cut:.6g}"
@@ -272,8 +278,7 @@ def _rows(report: Report) -> Section:
     if report.verb != "audit":
         items.append(f"selection: {count(rows.selection)} of --data")
         if report.verb != "threshold":
-            source = "--train" if "train" in report.data else "the selection rows"
-            items.append(f"influences and gradients: {count(rows.train)} of {source}")
+            items.append(f"influences and gradients: {count(rows.train)} of {_source_of_train(report)}")
     for table, missing in rows.missing_attribute.items():
         if missing:
             names = ", ".join(attribute.name for attribute in report.attributes)

@@ -117,6 +117,7 @@ class Rows(_Part):
     data: int = Field(description="Rows of --data after the stated policies.")
     train: int = Field(description="Rows used for influences and gradients.")
     selection: int = Field(description="Rows that chose the candidate.")
+    apart: bool = Field(default=False, description="The rows for gradients are others than those that chose.")
     verdict: int = Field(description="Rows that the figures and the verdict are of.")
     verdict_from: Literal["test", "holdout", "selection", "data"] = Field(
         description="test: --test; holdout: set aside from --data; selection: --holdout 0; data: an audit of all rows."

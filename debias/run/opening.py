@@ -31,7 +31,7 @@ RATIO_NAMES = tuple(name for info in METRICS.values() if info.ratio for name in 
 """Names of the metrics that are bounded by ``--min-ratio``."""
 
 
-DEFAULT_SELECTION, DEFAULT_MARGIN = "chance", 0.01
+DEFAULT_SELECTION, DEFAULT_MARGIN, DEFAULT_FIT_SHARE = "chance", 0.01, 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,7 @@ class Request(Columns):
     train: Any = None
     test: Any = None
     holdout: float = 0.3
+    fit_share: float | None = None
     keep_scores: bool = False
     out: str | Path | None = None
     force: bool = False
@@ -78,6 +79,8 @@ class Request(Columns):
             )
         if not 0 <= self.holdout < 1:
             problems.append(Problem(f"{self.holdout!r} is no share of the rows", "--holdout", "Give 0 to below 1."))
+        if self.fit_share is not None and not 0 <= self.fit_share < 1:
+            problems.append(Problem(f"{self.fit_share!r} is no share of the rows", "--fit-share", "Give 0 to below 1."))
         if self.seed < 0:
             problems.append(Problem(f"{self.seed!r} is no seed", "--seed", "Give 0 or more."))
         problems += _device_problems(self.device)
@@ -106,11 +109,6 @@ class Request(Columns):
             flag, example = ("--min-ratio", 0.8) if ratio else ("--eps", 0.05)
             problems.append(Problem("no bound was given", flag, f"A repair needs one, such as {flag} {example}."))
         return problems
-
-    @property
-    def pooled(self) -> bool:
-        """True where the bias of a candidate is estimated on the training rows too; so it is where there are such."""
-        return self.train is not None if self.pool is None else self.pool
 
     @property
     def bound(self) -> float | None:

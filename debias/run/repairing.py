@@ -24,7 +24,7 @@ from debias.run.workbench import Attempt, Workbench, output_path
 def run_repair(request: Request, method: Method, progress: Progress = silent) -> Report:
     """Run a method under the objective, write the repaired file, and return the report."""
     out = output_path(request)
-    bench = Workbench.open(request)
+    bench = Workbench.open(request, fits=method.fits)
     if reasons := bench.reasons(method):
         raise ModelError(reasons)
     return finish(bench, bench.attempt(method, progress), out)
@@ -48,7 +48,7 @@ def finish(bench: Workbench, attempt: Attempt, out: Path) -> Report:
         statement=repair_statement(ruling, attempt.verdict, attempt.selection, repair, objective, parts.description),
         more_rows=list(ruling.more_rows),
         margin=objective.margin if objective.selection == "margin" else None,
-        selection_rule=_selection_rule(request),
+        selection_rule=_selection_rule(bench),
         min_performance=request.min_performance,
         decision_disagreements=attempt.disagreements,
         optimistic=parts.optimistic,
@@ -76,8 +76,8 @@ def finish(bench: Workbench, attempt: Attempt, out: Path) -> Report:
     )
 
 
-def _selection_rule(request: Request) -> str:
-    return request.objective.selection + (", bias pooled with the training rows" if request.pooled else "")
+def _selection_rule(bench: Workbench) -> str:
+    return bench.objective.selection + (", bias pooled with the rows for gradients" if bench.pooled else "")
 
 
 def _record(bench: Workbench, attempt: Attempt, figures: Mapping[str, Figures]) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _record(bench: Workbench, attempt: Attempt, figures: Mapping[str, Figures]) 
         "eps": bench.objective.constraints[0].eps,
         "performance": bench.objective.performance,
         "confidence": bench.objective.confidence,
-        "selection": _selection_rule(request),
+        "selection": _selection_rule(bench),
         "margin": bench.objective.margin if bench.objective.selection == "margin" else None,
         "verdict": attempt.ruling.verdict,
         "uses_attribute": attempt.uses_attribute,

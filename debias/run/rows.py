@@ -11,7 +11,7 @@ from debias.data.sample import Sample
 from debias.data.split import holdout, overlap
 from debias.errors import together
 from debias.report.model import Rows
-from debias.run.opening import Opened
+from debias.run.opening import DEFAULT_FIT_SHARE, Opened
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,17 @@ class Parts:
         }[self.rows.verdict_from]
 
 
-def divide(opened: Opened) -> Parts:
-    """Set the verdict's rows aside before anything looks at them."""
+def divide(opened: Opened, *, fits: bool = False) -> Parts:
+    """Set the verdict's rows aside before anything looks at them.
+
+    Parameters
+    ----------
+    opened : Opened
+        Network and tables.
+    fits : bool
+        A method will fit weights to rows: without ``--train`` a share of the selection rows is set apart for that,
+        as where ``--fit-share`` says so.
+    """
     request, data = opened.request, opened.data
     missing, dropped, notes = {"data": data.missing}, data.dropped, []
     select, kept_whole, repeated = data.sample, [], 0
@@ -66,11 +75,18 @@ def divide(opened: Opened) -> Parts:
         kept_whole = split.kept_whole
     else:
         verdict, origin = select, "selection"
-    train = others["train"].sample if "train" in others else select
+    train = select
+    if "train" in others:
+        train = others["train"].sample
+    elif share := request.fit_share if request.fit_share is not None else DEFAULT_FIT_SHARE * fits:
+        split = holdout(select, request.attributes, share, request.seed)
+        select, train = select.take(split.selection), select.take(split.verdict)
+        train = replace(train, name=f"{data.sample.name}, rows for gradients")
     rows = Rows(
         data=len(data.sample),
         train=len(train),
         selection=len(select),
+        apart=train is not select,
         verdict=len(verdict),
         verdict_from=origin,
         overlap=repeated,

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         train: Source | None
         test: Source | None
         holdout: float
+        fit_share: float | None
         split_by: str | None
         keep_scores: bool
         out: str | Path | None
@@ -128,7 +129,7 @@ def repair(
     eps : float, optional
         The bound on |bias|; the metric impact-ratio takes `min_ratio` instead.
     **options
-        Those of `audit`, and `margin`, `min_performance`, `selection`, `pool`, `train`, `test`, `holdout`,
+        Those of `audit`, and `margin`, `min_performance`, `selection`, `pool`, `train`, `fit_share`, `test`, `holdout`,
         `split_by`, `keep_scores`, `out`, `force`, `keep_best`: the flags of ``debias prune``; without `out` the file
         stands beside the model, the verb in its name. `progress` is called with (steps done, steps in all, text).
 

@@ -101,8 +101,15 @@ class Workbench:
     setting: Setting
 
     @classmethod
-    def open(cls, request: Request) -> Workbench:
+    def open(cls, request: Request, *, fits: bool = False) -> Workbench:
         """Open the network and the tables, and divide the rows.
+
+        Parameters
+        ----------
+        request : Request
+            What is asked.
+        fits : bool
+            A method that fits weights to rows takes part (`Method.fits`).
 
         Raises
         ------
@@ -111,7 +118,7 @@ class Workbench:
         """
         opened = open_request(request)
         request = opened.request
-        parts = divide(opened)
+        parts = divide(opened, fits=fits)
         objective = replace(
             request.objective,
             favorable=opened.data.favorable,
@@ -128,6 +135,11 @@ class Workbench:
         select, objective = _pooled(opened, parts, objective)
         setting = Setting(opened.network, parts.train, select, objective, request.seed, request.device)
         return cls(opened, objective, parts, on_select, on_verdict, setting)
+
+    @property
+    def pooled(self) -> bool:
+        """True where the rows for gradients count for the bias of a candidate."""
+        return self.setting.select is not self.parts.select
 
     def reasons(self, method: Method) -> list[Problem]:
         """Return why a method cannot work here; nothing where it can."""
@@ -223,12 +235,13 @@ def unfit(network: Network, method: type[Method] | Method, keep_scores: bool = F
 
 def _pooled(opened: Opened, parts: Parts, objective: Objective) -> tuple[Sample, Objective]:
     """Return the rows that candidates are judged on: pooled, the training rows count for the bias too."""
-    if not opened.request.pooled:
+    apart = parts.train is not parts.select
+    if opened.request.pool and not apart:
+        told = "there are no rows for gradients apart from those that choose, so there is nothing to pool"
+        raise UsageError(Problem(told, "--pool", "Give them with --train."))
+    if not apart or opened.request.pool is False:
         return parts.select, objective
-    if parts.train is parts.select:
-        raise UsageError(Problem("there are no training rows to pool", "--pool", "Give them with --train."))
-    network = opened.network
-    select = joined(parts.select, parts.train, sigmoid(network.logits(parts.train)))
+    select = joined(parts.select, parts.train, sigmoid(opened.network.logits(parts.train)))
     return select, replace(objective, verdict_ratio=len(parts.verdict) / len(select))
 
 
