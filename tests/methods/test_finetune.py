@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from debias.errors import UsageError
 from debias.methods import finetune
 from debias.methods.base import Setting
-from debias.methods.finetune import Compared, Finetune, Loss, compare, spread
+from debias.methods.finetune import Finetune, Loss, Rates, spread
 from debias.methods.search import Search
 from debias.model.network import Network
 from debias.model.tuning import Tuning
@@ -70,11 +70,12 @@ def _by_hand(
     for members in groups:
         means = torch.stack([soft[torch.from_numpy(member)].mean() for member in members])
         if kind == "ratio":
-            bias = bias + 1 - means.min() / means.max()
+            found = 1 - means.min() / means.max()
         elif kind == "ratio-of-negatives":
-            bias = bias + 1 - (1 - means).min() / (1 - means).max()
+            found = 1 - (1 - means).min() / (1 - means).max()
         else:
-            bias = bias + means.max() - means.min()
+            found = means.max() - means.min()
+        bias = bias + torch.sqrt(found**2 + 0.03**2)
     return task + penalty * bias
 
 
@@ -101,7 +102,8 @@ def test_the_slope_is_the_gradient_of_the_loss_as_it_is_written(
     rows = opened.sample(x, y, codes, k)
     scorer = Objective(Constraint(metric, "a", 0.05), favorable=favorable).on(rows)  # type: ignore[arg-type]
     masses = [torch.from_numpy((item.members >= 0).astype(float)) for item in scorer.comparisons]
-    compared = compare(scorer, [torch.from_numpy(codes)] * len(masses), masses)
+    rates_here = [Rates(item, scorer.flipped, memory=0.0, rounding=0.03) for item in scorer.comparisons]
+    compared = [(item, torch.from_numpy(codes), mass) for item, mass in zip(rates_here, masses, strict=True)]
     z = torch.from_numpy(generator.normal(size=60)).requires_grad_()
     labels = torch.from_numpy(0.5 * y + 0.5 * generator.random(60))
     shares = torch.tensor(np.where(y == 1, 0.5 / (y == 1).sum(), 0.5 / (y == 0).sum()))
@@ -124,20 +126,44 @@ def test_weights_count_as_repeated_rows() -> None:
         rows = opened.sample(torch.zeros(len(index), 1), y[index], codes[index])
         scorer = Objective(Constraint("equal-opportunity", "a", 0.05)).on(rows)
         mass = weight.double() * torch.from_numpy(y[index])
-        (item,) = compare(scorer, [torch.from_numpy(codes[index])], [mass])
-        found = item.slope(soft[torch.from_numpy(index)]).numpy()
+        rates = Rates(scorer.comparisons[0], False, memory=0.0, rounding=0.05)
+        found = rates.slope(soft[torch.from_numpy(index)], torch.from_numpy(codes[index]), mass).numpy()
         return np.bincount(index, found, minlength=30)
 
     np.testing.assert_allclose(slope(True), slope(False), rtol=1e-12, atol=1e-15)
 
 
-def test_a_group_without_rows_in_a_batch_is_left_out() -> None:
-    rows = opened.sample(torch.zeros(6, 1), [0, 1] * 3, [0, 0, 1, 1, 2, 2], 3)
-    scorer = Objective(Constraint("statistical-parity", "a", 0.05)).on(rows)
-    codes = torch.tensor([0, 0, 2])
-    (item,) = compare(scorer, [codes], [torch.ones(3)])
-    np.testing.assert_allclose(item.slope(torch.tensor([0.1, 0.2, 0.9])).numpy(), [-0.5, -0.5, 1.0])
-    assert compare(scorer, [torch.tensor([1, 1, -1])], [torch.ones(3)]) == []
+def _rates(groups: int, memory: float) -> Rates:
+    rows = opened.sample(torch.zeros(2 * groups, 1), [0, 1] * groups, np.repeat(np.arange(groups), 2), groups)
+    scorer = Objective(Constraint("statistical-parity", "a", 0.05)).on(rows)  # type: ignore[arg-type]
+    return Rates(scorer.comparisons[0], False, memory, rounding=1e-9)
+
+
+def test_a_group_without_rows_is_left_out() -> None:
+    found = _rates(3, 0.0).slope(torch.tensor([0.1, 0.2, 0.9]), torch.tensor([0, 0, 2]), torch.ones(3))
+    np.testing.assert_allclose(found.numpy(), [-0.5, -0.5, 1.0])
+    assert not _rates(3, 0.0).slope(torch.tensor([0.1, 0.2, 0.9]), torch.tensor([1, 1, -1]), torch.ones(3)).any()
+
+
+def test_a_group_without_rows_in_a_batch_is_remembered() -> None:
+    rates = _rates(2, 0.5)
+    rates.start(torch.tensor([0.2, 0.4, 0.8]), torch.tensor([0, 0, 1]), torch.ones(3), batches=1)
+    # Sums: group 0 half of (0.6 of 2) and half of (0.9 of 1); group 1 half of (0.8 of 1). Means 0.5 and 0.8.
+    found = rates.slope(torch.tensor([0.9]), torch.tensor([0]), torch.ones(1))
+    np.testing.assert_allclose(found.numpy(), [-1 / 1.5], rtol=1e-6)
+    assert rates.favorable is not None
+    np.testing.assert_allclose(rates.favorable.numpy(), [0.75, 0.4], rtol=1e-6)
+
+
+def test_a_small_bias_is_pushed_less() -> None:
+    rates = _rates(2, 0.0)
+    rates.rounding = 0.3
+    found = rates.slope(torch.tensor([0.1, 0.5]), torch.tensor([0, 1]), torch.ones(2))
+    np.testing.assert_allclose(found.numpy(), [-0.8, 0.8], rtol=1e-6)
+
+
+def test_equal_means_have_no_slope() -> None:
+    assert not _rates(2, 0.0).slope(torch.tensor([0.4, 0.4]), torch.tensor([0, 1]), torch.ones(2)).any()
 
 
 @pytest.mark.parametrize("favorable", ["positive", "negative"])
@@ -155,16 +181,11 @@ def test_rows_count_in_a_rate_by_the_labels_that_the_task_has_too(
     np.testing.assert_allclose(made.masses[0].numpy(), wanted, atol=1e-6)
 
 
-def test_equal_means_have_no_slope() -> None:
-    item = Compared(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), ratio=False, flipped=False)
-    assert not item.slope(torch.tensor([0.4, 0.4])).any()
-
-
 def test_one_full_step_is_worked_out_by_hand(setting: Making, tmp_path: Path) -> None:
     network = _linear(tmp_path)
     rows = opened.drawn(network, 24)
     given = setting(network, rows, eps=0.9, margin=0.0, min_performance=0.0)
-    method = Finetune(first_penalty=0.7, last_penalty=0.7, epochs=1, lr=0.01, teacher=0.25, averaging=0.0)
+    method = Finetune(first_penalty=0.7, last_penalty=0.7, epochs=1, lr=0.01, teacher=0.25, averaging=0.0, memory=0.0)
     logits = network.logits(rows)
     best = given.objective.on(rows).sweep(logits).best()
     assert best is not None
@@ -390,6 +411,8 @@ def test_penalties_grow_by_a_constant_factor() -> None:
         {"sharpness": -1.0},
         {"teacher": 1.1},
         {"averaging": 1.0},
+        {"memory": 1.0},
+        {"rounding": 0.0},
         {"layers": "first"},
     ],
 )
