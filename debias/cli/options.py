@@ -394,8 +394,8 @@ class RepairOptions(MeasureOptions):
         typer.Option(
             metavar="SHARE",
             help="Without --train: share of the selection rows for gradients and influences, apart from those that "
-            "choose. 0 uses the same rows for both: the figures that choose are then too good. Default: 0.5 where the "
-            "method fits weights to rows.",
+            "choose. 0 uses the same rows for both. Default: 0.5 for finetune, adversarial and compare, which would "
+            "choose by figures that are too good; else 0.",
             rich_help_panel=DATA,
         ),
     ] = None

@@ -148,7 +148,7 @@ class Method(ABC):
 
     name: ClassVar[str]
     fits: ClassVar[bool] = False
-    """It fits weights to rows, so that other rows have to choose among what it made."""
+    """It fits the bias of its rows so closely that other rows have to choose among what it made."""
     folds: ClassVar[bool] = True
     """The chosen cut is folded into the last bias; False where a rule by group decides."""
 

@@ -71,7 +71,6 @@ class GDA(Method):
         ),
     ] = 10
     name: ClassVar[str] = "gda"
-    fits: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         problems = [

@@ -74,7 +74,6 @@ class Prune(Method):
         float, Flag("Stop when the best balanced accuracy falls below this: the network has collapsed.", metavar="BA")
     ] = 0.52
     name: ClassVar[str] = "prune"
-    fits: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         problems = []

@@ -50,8 +50,8 @@ def divide(opened: Opened, *, fits: bool = False) -> Parts:
     opened : Opened
         Network and tables.
     fits : bool
-        A method will fit weights to rows: without ``--train`` a share of the selection rows is set apart for that,
-        as where ``--fit-share`` says so.
+        A method needs rows of its own (`Method.fits`): without ``--train`` a share of the selection rows is set apart
+        for that, as where ``--fit-share`` says so.
     """
     request, data = opened.request, opened.data
     missing, dropped, notes = {"data": data.missing}, data.dropped, []
