@@ -360,7 +360,7 @@ class RepairOptions(MeasureOptions):
         typer.Option(
             "--pool/--no-pool",
             help="Estimate the bias of a candidate on the selection rows and those for gradients together, these at "
-            "half weight. Default: where the two are apart.",
+            "half weight. Default: where --train is given.",
             rich_help_panel=CONSTRAINT,
         ),
     ] = None
@@ -394,7 +394,7 @@ class RepairOptions(MeasureOptions):
         typer.Option(
             metavar="SHARE",
             help="Without --train: share of the selection rows for gradients and influences, apart from those that "
-            "choose. 0 uses the same rows for both. Default: 0.5 for finetune, adversarial and compare, which would "
+            "choose. 0 uses the same rows for both. Default: 0.3 for finetune, adversarial and compare, which would "
             "choose by figures that are too good; else 0.",
             rich_help_panel=DATA,
         ),

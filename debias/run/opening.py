@@ -31,7 +31,7 @@ RATIO_NAMES = tuple(name for info in METRICS.values() if info.ratio for name in 
 """Names of the metrics that are bounded by ``--min-ratio``."""
 
 
-DEFAULT_SELECTION, DEFAULT_MARGIN, DEFAULT_FIT_SHARE = "chance", 0.01, 0.5
+DEFAULT_SELECTION, DEFAULT_MARGIN, DEFAULT_FIT_SHARE = "chance", 0.01, 0.3
 
 
 @dataclass(frozen=True, kw_only=True)

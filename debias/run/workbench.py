@@ -235,11 +235,12 @@ def unfit(network: Network, method: type[Method] | Method, keep_scores: bool = F
 
 def _pooled(opened: Opened, parts: Parts, objective: Objective) -> tuple[Sample, Objective]:
     """Return the rows that candidates are judged on: pooled, the training rows count for the bias too."""
-    apart = parts.train is not parts.select
-    if opened.request.pool and not apart:
+    asked = opened.request.pool
+    if asked and parts.train is parts.select:
         told = "there are no rows for gradients apart from those that choose, so there is nothing to pool"
         raise UsageError(Problem(told, "--pool", "Give them with --train."))
-    if not apart or opened.request.pool is False:
+    # A few rows of --data that a method has just fitted say too little of others; a table of training rows does.
+    if not (opened.request.train is not None if asked is None else asked):
         return parts.select, objective
     select = joined(parts.select, parts.train, sigmoid(opened.network.logits(parts.train)))
     return select, replace(objective, verdict_ratio=len(parts.verdict) / len(select))
