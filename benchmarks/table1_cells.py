@@ -12,13 +12,14 @@ import numpy as np
 import table1_networks as networks
 
 from debias.data.sample import Sample, joined
+from debias.data.split import holdout
+from debias.run.opening import DEFAULT_FIT_SHARE
 
 EPS = 0.05
 METRICS = {"spd": "statistical-parity", "eod": "equal-opportunity"}
 MODES = {
     "train": "gradients on the training rows, selection on the validation rows",
-    "valid": "the validation rows alone, for gradients and selection",
-    "halves": "the validation rows alone, one half for gradients, the other for selection",
+    "valid": "the validation rows alone, as a run without --train divides them",
 }
 STANDARD = "standard"
 NO_MODE = "none"  # of the unchanged network
@@ -99,7 +100,7 @@ def run(cell: Cell, _: Any, progress: Callable[[int, int, str], None]) -> dict[s
     test = samples["test"]
     train, select = _rows(cell, samples)
     constraint = Constraint(METRICS[cell.metric], next(iter(test.attributes)), EPS)  # type: ignore[arg-type]
-    if cell.variant.pool and train is not select:
+    if cell.variant.pool and cell.mode == "train":
         select = joined(select, train, sigmoid(network.logits(train)))
     given = {"verdict_ratio": len(test) / len(select), **cell.variant.objective}
     objective = Objective((constraint,), **given)
@@ -153,11 +154,12 @@ def _rows(cell: Cell, samples: Mapping[str, Sample]) -> tuple[Sample, Sample]:
     valid = samples["valid"]
     if cell.mode == "train":
         return samples["train"], valid
-    if cell.mode != "halves":
+    from debias import methods
+
+    if cell.mode != "valid" or not methods.load(cell.variant.method).fits:
         return valid, valid
-    order = np.random.default_rng([cell.seed, 1]).permutation(len(valid))
-    first, second = np.array_split(order, 2)
-    return valid.take(first), valid.take(second)
+    split = holdout(valid, list(valid.attributes), DEFAULT_FIT_SHARE, cell.seed)
+    return valid.take(split.verdict), valid.take(split.selection)
 
 
 @lru_cache(maxsize=2)

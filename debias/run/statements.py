@@ -93,6 +93,8 @@ def repair_statement(
     ratio = METRICS[objective.constraints[0].metric].ratio
     bound = f"an impact ratio above {1 - objective.bounds[0]:g}" if ratio else f"|bias| below {objective.bounds[0]:g}"
     size = f"an impact ratio of {1 - abs(repair.point.bias):.4f}" if ratio else f"|bias| {abs(repair.point.bias):.4f}"
+    if objective.selection != "margin":
+        bound = f"{bound} with enough room (--selection {objective.selection})"
     return (
         f"Bound not met: no candidate has {bound} and balanced accuracy of at least "
         f"{objective.min_performance:g} on the selection rows. The closest is step {repair.chosen} with {size} "

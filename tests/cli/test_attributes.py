@@ -276,7 +276,7 @@ class TestFlags:
     def test_pool(self) -> None:
         world.table(300, seed=8).to_csv("train.csv", index=False)
         asked = (*REPAIR, "--attr", "sex", "--eps", "0.28", "--force")
-        assert "no training rows to pool" in refused(*asked, "--pool")
+        assert "nothing to pool" in refused(*asked, "--pool")
         report = told(*asked, "--pool", "--train", "train.csv")
         assert "pooled" in report["selection_rule"]
 

@@ -103,7 +103,7 @@ def test_every_verb_has_help_in_panels(verb: str) -> None:
 
 def test_defaults_stand_in_the_help() -> None:
     text = " ".join(re.sub(r"[│╭╮╰╯─]", " ", debias_command("gda", "--help").stdout).split())
-    for default in ("1e-05", "100", "256", "adam", "statistical-parity", "0.01", "0.55", "0.3", "cpu", "error", "0"):
+    for default in ("1e-05", "100", "256", "adam", "statistical-parity", "0.55", "0.3", "cpu", "error", "0"):
         assert f"[default: {default}]" in text, default
 
 

@@ -139,7 +139,7 @@ def test_a_method_that_dies_or_fails_costs_only_itself() -> None:
 
 @pytest.mark.usefixtures("place")
 def test_a_repair_that_uses_the_attribute_has_to_be_better_by_a_standard_error() -> None:
-    same, far = (compared(Own(more), force=True) for more in ("0", "0.5"))
+    same, far = (compared(Own(more), margin=0.01, force=True) for more in ("0", "0.5"))
     assert [found.winner for found in (same, far)] == ["threshold", "own"]
     assert "standard error" in far.reason
     assert (far.of("own").uses_attribute, far.of("threshold").uses_attribute) == (True, False)

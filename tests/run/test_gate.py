@@ -189,7 +189,7 @@ class TestMetricsAndPerformance:
                     pool=pool, train="train.csv", test="decided.csv", lr=0.01, epochs=5, out="out.pt",
                     keep_best=True, force=True,
                 )  # fmt: skip
-                assert report.selection_rule == rule + (", bias pooled with the training rows" if pool else "")
+                assert report.selection_rule == rule + (", bias pooled with the rows for gradients" if pool else "")
                 assert report.selection is not None and report.selection.after is not None
                 assert report.selection.after.n == report.rows.selection == 600
                 cuts[rule, pool] = report.trajectory[report.change.chosen_step].threshold  # type: ignore[union-attr]
