@@ -32,15 +32,16 @@ MORE_TIMES = (
     *(f"{m}:{k}" for m in ("perturb", "roc", "eqodds") for k in METRICS),
 )
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "threshold": ("threshold", {}),
-    "prune": ("prune", {}),
-    "prune, at the activation": ("prune", {"influence": "activation"}),
-    "prune, incoming": ("prune", {"outgoing": False}),
-    "gda": ("gda", {}),
-    "gda, as printed": ("gda", {"optimizer": "sgd", "one_batch": True}),
+    "threshold": ("threshold", {"margin": 0.01}),
+    "prune": ("prune", {"margin": 0.01}),
+    "prune, at the activation": ("prune", {"margin": 0.01, "influence": "activation"}),
+    "prune, incoming": ("prune", {"margin": 0.01, "outgoing": False}),
+    "gda": ("gda", {"margin": 0.01}),
+    "gda, as printed": ("gda", {"margin": 0.01, "optimizer": "sgd", "one_batch": True, "patience": 0}),
     "prune, margin 0.045": ("prune", {"margin": 0.045}),
     "gda, margin 0.045": ("gda", {"margin": 0.045}),
 }
+"""The paper's selection rule everywhere, as the published code is judged by it."""
 
 
 def load() -> dict[str, Any]:
