@@ -154,9 +154,11 @@ def _rows(cell: Cell, samples: Mapping[str, Sample]) -> tuple[Sample, Sample]:
     valid = samples["valid"]
     if cell.mode == "train":
         return samples["train"], valid
+    if cell.mode != "valid" or cell.variant.method == STANDARD:
+        return valid, valid
     from debias import methods
 
-    if cell.mode != "valid" or not methods.load(cell.variant.method).fits:
+    if not methods.load(cell.variant.method).fits:
         return valid, valid
     split = holdout(valid, list(valid.attributes), DEFAULT_FIT_SHARE, cell.seed)
     return valid.take(split.verdict), valid.take(split.selection)

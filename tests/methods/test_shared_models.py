@@ -22,6 +22,7 @@ from debias.methods.threshold import Threshold
 from debias.model.evaluation import Evaluation
 from debias.model.network import Network
 from debias.objective import Constraint, Objective
+from debias.objective.scorer import Target
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 pytestmark = [
@@ -66,7 +67,7 @@ def _setting(case: _Case, metric: str) -> Setting:
 def test_influences_equal_the_published_codes(name: str, metric: str) -> None:
     case = _case(name)
     network, rows = case.network, case.rows
-    weights = torch.from_numpy(_setting(case, metric).objective.on(rows).proxy_weights((0, 1)))
+    weights = torch.from_numpy(_setting(case, metric).objective.on(rows).proxy_weights(Target(0, (0, 1), 0.0)))
     evaluation = Evaluation(network, network.tensors(rows), network.layers, "preactivation")
     # The published code sums over the rows.
     found = torch.cat(evaluation.influences(weights)).numpy() * len(rows)
