@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from debias.methods.search import Search
     from debias.model.network import Network
     from debias.model.tuning import Tuning
-    from debias.objective.scorer import Comparison
+    from debias.objective.comparison import Comparison
 
     Indices = npt.NDArray[np.int64]
     Inputs = dict[str, Tensor]
@@ -333,7 +333,7 @@ class _Rows:
         weight = np.ones(len(train)) if train.weight is None else train.weight
 
         def told(values: npt.NDArray[np.floating]) -> Tensor:
-            return torch.from_numpy(values).to(probability)
+            return torch.tensor(values).to(probability)
 
         self.labels = torch.lerp(told(train.y.astype(float)), probability, method.teacher)
         self.weights = told(_balanced(train.y, weight)) * self.count
@@ -341,7 +341,7 @@ class _Rows:
         mass = {"selection": torch.ones_like(favorable), "tpr": favorable, "fpr": 1 - favorable}
         self.masses = [mass[item.rate] * told(weight) for item in self.scorer.comparisons]
         codes = [self.scorer.attributes[item.constraint].codes for item in self.scorer.comparisons]
-        self.codes = [torch.from_numpy(column).to(device) for column in codes]
+        self.codes = [torch.tensor(column).to(device) for column in codes]
         self.rates = []
         for item, column, counts in zip(self.scorer.comparisons, self.codes, self.masses, strict=True):
             rates = Rates(item, self.scorer.flipped, method.memory, method.rounding)

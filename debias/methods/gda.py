@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from debias.methods.search import Search
     from debias.model.network import Network
     from debias.model.tuning import Tuning
-    from debias.objective.scorer import Target
+    from debias.objective.comparison import Target
 
     Indices = npt.NDArray[np.int64]
 

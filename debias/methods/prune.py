@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from debias.model.layers import Layer
     from debias.model.network import Network
     from debias.objective import Scorer
+    from debias.objective.comparison import Target
     from debias.objective.heading import Heading
-    from debias.objective.scorer import Target
 
 
 @dataclass(frozen=True)

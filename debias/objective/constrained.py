@@ -13,7 +13,8 @@ from debias.errors import DataError, DebiasError, Problem, UsageError
 from debias.fairness import metrics
 from debias.fairness.counts import FloatArray, IntArray
 from debias.fairness.metrics import Metric
-from debias.objective.scorer import Groups, Scorer
+from debias.objective.comparison import Groups
+from debias.objective.scorer import Scorer
 from debias.objective.selection import Selection
 from debias.objective.sweep import OperatingPoint, Sweep
 

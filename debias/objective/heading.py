@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from debias.objective.scorer import Scorer, Target
+from debias.objective.comparison import Target
+from debias.objective.scorer import Scorer
 from debias.objective.sweep import FloatScores
 
 

@@ -16,7 +16,7 @@ from debias.fairness.assessment import bias_interval
 from debias.fairness.counts import Counts
 from debias.fairness.metrics import Bias, Metric
 from debias.objective import Objective, Scorer, decide
-from debias.objective.scorer import Groups
+from debias.objective.comparison import Groups
 from debias.report.model import Figures, GroupFigures, IntervalFigures, Parity
 from debias.words import show
 

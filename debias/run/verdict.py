@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from debias.fairness.assessment import assess, together
 from debias.fairness.counts import Counts
 from debias.objective import Objective, Verdict, decide
-from debias.objective.scorer import Groups
+from debias.objective.comparison import Groups
 from debias.report.model import Figures, MoreRows
 from debias.words import show
 

@@ -22,7 +22,7 @@ from debias.methods.threshold import Threshold
 from debias.model.evaluation import Evaluation
 from debias.model.network import Network
 from debias.objective import Constraint, Objective
-from debias.objective.scorer import Target
+from debias.objective.comparison import Target
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 pytestmark = [

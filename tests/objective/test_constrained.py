@@ -9,7 +9,7 @@ from debias.data.sample import Attribute, Sample
 from debias.errors import DataError, UsageError
 from debias.fairness.proxies import proxy
 from debias.objective import Constraint, Objective, decide, exit_code
-from debias.objective.scorer import Target
+from debias.objective.comparison import Target
 
 SPD = Constraint("statistical-parity", "sex", 0.05)
 
