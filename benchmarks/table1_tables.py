@@ -10,7 +10,7 @@ from table1_cells import METRICS, MODES, NO_MODE, STANDARD
 from table1_figures import Summary, summary
 
 NAMES = {"adult": "Adult: sex", "bank": "Bank: age", "compas": "COMPAS: race", "mimic": "MIMIC-III: insurance"}
-ROWS = {"train": "training part at hand", "valid": "validation table alone", "halves": "validation table, halved"}
+ROWS = {"train": "training part at hand", "valid": "validation table alone"}
 TARGETS = {
     ("spd", "adult"): (0.79, 0.78),
     ("spd", "bank"): (0.865, 0.855),

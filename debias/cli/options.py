@@ -472,7 +472,12 @@ def verb(app: typer.Typer, name: str, options: type[Options]) -> Callable[[Calla
         ]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {field.name: hints[field.name] for field in fields}
-        command.__doc__ = function.__doc__
+        command.__doc__ = _flowing(function.__doc__ or "")
         app.command(name, no_args_is_help=True)(command)
 
     return register
+
+
+def _flowing(text: str) -> str:
+    """Return a docstring with each paragraph on one line, for the terminal to break."""
+    return "\n\n".join(" ".join(part.split()) for part in inspect.cleandoc(text).split("\n\n"))
