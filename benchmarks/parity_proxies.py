@@ -178,7 +178,7 @@ def time_compare(metric: str) -> dict[str, Any]:
         )
     return {
         "wall_seconds": time.perf_counter() - start,
-        "methods": {item.method: item.seconds for item in found.methods},
+        "methods": {item.method: item.seconds for item in found.candidates},
     }
 
 
