@@ -16,21 +16,6 @@ from debias.fairness.metrics import Metric
 from debias.objective.comparison import Groups
 from debias.objective.scorer import Scorer
 from debias.objective.selection import Selection
-from debias.objective.sweep import OperatingPoint, Sweep
-
-__all__ = [
-    "Constraint",
-    "Metric",
-    "Objective",
-    "OperatingPoint",
-    "Performance",
-    "Scorer",
-    "Selection",
-    "Sweep",
-    "Verdict",
-    "decide",
-    "exit_code",
-]
 
 Verdict = Literal["pass", "fail", "inconclusive", "no-bound"]
 Performance = Literal["balanced-accuracy", "accuracy", "f1", "auroc"]
