@@ -26,7 +26,7 @@ _EPS32, _EPS64 = float(np.finfo(np.float32).eps), float(np.finfo(np.float64).eps
 def decide(bias: float | None, eps: float | None) -> Verdict:
     """Return the verdict of one point estimate: pass iff \\|bias\\| < eps; an undefined bias fails.
 
-    Without a bound there is no verdict. With ``--confidence`` `debias.fairness.intervals` decides.
+    Without a bound there is no verdict. With ``--confidence`` `debias.fairness.assessment` decides.
     """
     if eps is None:
         return "no-bound"
