@@ -24,6 +24,11 @@ def show(value: object) -> str:
     return f"'{shown}'"
 
 
+def bare(value: object) -> str:
+    """Return what `show` returns, without the quotes: for a name within a sentence or formula."""
+    return show(value).strip("'")
+
+
 def listing(values: Iterable[object], limit: int = 12) -> str:
     """Return values shown and joined by commas, the rest counted."""
     items = list(values)

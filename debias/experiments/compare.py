@@ -233,10 +233,9 @@ def _candidate(bench: Workbench, method: Method, outcome: Outcome[Attempt]) -> C
 
 
 def _summary(bench: Workbench, attempt: Attempt) -> str:
-    repair = attempt.repair
-    if repair.chosen == 0 and len(repair.trajectory) > 1:
+    if attempt.unchanged:
         return "No weight was changed."
-    return attempt.method.summary(repair, bench.opened.network)
+    return attempt.method.summary(attempt.repair, bench.opened.network)
 
 
 def _points(attempt: Attempt) -> Iterator[FrontPoint]:

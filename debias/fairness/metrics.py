@@ -223,15 +223,23 @@ def _bias_of(counts: Counts, rate: Rate, privileged: int | None, ratio: bool) ->
     k = len(rates)
     if k < 2:
         return Bias(None, None, None, rate)
-    pair = two_groups(privileged) if k == 2 else None
     if np.isnan(rates).any():
-        return Bias(None, pair, None, rate)
-    low, high = pair or (int(np.argmin(rates)), int(np.argmax(rates)))
-    # All rates equal: argmin and argmax agree, and a pair has two members.
-    high = high if high != low else (low + 1) % k
+        return Bias(None, two_groups(privileged) if k == 2 else None, None, rate)
     first, second = np.triu_indices(k, 1)
     mean_pairwise = float(np.abs(rates[first] - rates[second]).mean())
-    return Bias(_defined(float(disparity(rates, privileged, ratio))), (low, high), mean_pairwise, rate)
+    return Bias(_defined(float(disparity(rates, privileged, ratio))), pair_of(rates, privileged), mean_pairwise, rate)
+
+
+def pair_of(rates: FloatArray, privileged: int | None) -> tuple[int, int]:
+    """Return the groups whose difference is the bias, from the rate of each, shape [K].
+
+    Two groups: (unprivileged, privileged). More: (lowest, highest).
+    """
+    if len(rates) == 2:
+        return two_groups(privileged)
+    low, high = int(np.argmin(rates)), int(np.argmax(rates))
+    # All rates equal: argmin and argmax agree, and a pair has two members.
+    return low, high if high != low else (low + 1) % len(rates)
 
 
 def two_groups(privileged: int | None) -> tuple[int, int]:

@@ -163,8 +163,7 @@ class _Game:
         import numpy as np
         import torch
 
-        y = self.scorer.y
-        weight = np.ones(len(y)) if self.scorer.weight is None else self.scorer.weight
+        y, weight = self.scorer.y, self.scorer.weights
         masses = np.array([weight[y == label].sum() for label in (0, 1)])
         balance = weight / masses[y] * len(y) / 2
         return (
@@ -181,7 +180,7 @@ class _Game:
         self.cut = best.cut if best else 0.0
         self.spread = float(logits.std()) or 1.0
         targets = scorer.targets(logits)
-        weight = np.ones(len(self.scorer.y)) if self.scorer.weight is None else self.scorer.weight
+        weight = self.scorer.weights
 
         def side(which: int) -> Tensor:
             pairs = zip(self.scorer.comparisons, targets, strict=True)

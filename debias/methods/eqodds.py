@@ -194,8 +194,7 @@ def _totals(rules: Rules, rows: Mask) -> FloatArray:
     """Return the weight of each group's rows among `rows`, shape [K]."""
     import numpy as np
 
-    weight = np.ones(len(rows)) if rules.scorer.weight is None else rules.scorer.weight
-    return np.bincount(rules.codes[rows], weight[rows], rules.n_groups).astype(np.float64)
+    return np.bincount(rules.codes[rows], rules.scorer.weights[rows], rules.n_groups).astype(np.float64)
 
 
 def _worth(rules: Rules, positives: FloatArray, negatives: FloatArray) -> tuple[FloatArray, FloatArray]:

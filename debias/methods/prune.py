@@ -263,9 +263,8 @@ def _rows_of_proxy(scorer: Scorer) -> npt.NDArray[np.int64]:
     """Return the rows that can carry weight in a proxy."""
     import numpy as np
 
-    weight = np.ones(len(scorer.y)) if scorer.weight is None else scorer.weight
     counted = np.any([item.members >= 0 for item in scorer.comparisons], axis=0)
-    return np.flatnonzero(counted & (weight > 0))
+    return np.flatnonzero(counted & (scorer.weights > 0))
 
 
 def _share(weight: npt.NDArray[np.float64] | None, rows: int) -> Tensor:

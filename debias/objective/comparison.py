@@ -71,10 +71,7 @@ class Comparison:
 
     def pair(self, rates: FloatArray) -> tuple[int, int]:
         """Return (unprivileged, privileged), or the (lowest, highest) of more than two groups, from rates [K]."""
-        if self.n_groups == 2:
-            return metrics.two_groups(self.privileged)
-        low, high = int(np.argmin(rates)), int(np.argmax(rates))
-        return low, high if high != low else (low + 1) % self.n_groups
+        return metrics.pair_of(rates, self.privileged)
 
     def part(self, weight: FloatArray | None) -> FloatArray:
         """Return how far each row counts, beside its weight, shape [N]."""

@@ -89,7 +89,7 @@ class GroupCuts:
         self.kind = scorer.objective.performance
         self.ratios = tuple(item.ratio for item in compared)
         y = scorer.y != scorer.flipped
-        weight = np.ones(len(y)) if scorer.weight is None else scorer.weight
+        weight = scorer.weights
         judged = weight if scorer.judged is None else weight * scorer.judged
         columns = np.stack([judged * y, judged * ~y, *(weight * item.members for item in compared)])
         self.totals = columns[0].sum(), columns[1].sum()

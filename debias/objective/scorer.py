@@ -68,18 +68,21 @@ class Scorer:
         self._negatives = self._everyone - self._positives
         self._eps = np.array([item.eps for item in self.comparisons])
         self._constraint = np.array([item.constraint for item in self.comparisons])
-        members = [item.members == group for item in self.comparisons for group in range(item.n_groups)]
-        # Without weights all rows below a cut are counted by their place.
-        everyone = [] if weight is None and judged is None else [whole]
-        # How much a row counts differs from column to column only where a comparison says so.
-        masses = [item.mass for item in self.comparisons for _ in range(item.n_groups)]
+        each = [(item, item.members == group) for item in self.comparisons for group in range(item.n_groups)]
         if soft is not None:
-            columns = [member * mass for member, mass in zip(members, masses, strict=True)]
-            rows = np.ones(len(y)) if weight is None else weight
-            self._sums = PrefixSums.of([*columns, (whole & labelled) * rows, whole * rows])
+            # How much a row counts differs from one comparison to the other.
+            columns = [member * item.mass for item, member in each]
+            self._sums = PrefixSums.of([*columns, (whole & labelled) * self.weights, whole * self.weights])
         else:
-            self._sums = PrefixSums([*members, whole & labelled, *everyone], weight)
+            # Without weights all rows below a cut are counted by their place.
+            everyone = [] if weight is None and judged is None else [whole]
+            self._sums = PrefixSums([*(member for _, member in each), whole & labelled, *everyone], weight)
         self._wholes = [*(size for item in self.comparisons for size in item.sizes), self._positives, self._everyone]
+
+    @property
+    def weights(self) -> FloatArray:
+        """Weight of each row, shape [N]; ones without weights."""
+        return np.ones(len(self.y)) if self.weight is None else self.weight
 
     def _mass(self, rows: Mask) -> float:
         return float(rows.sum() if self.weight is None else self.weight[rows].sum())
@@ -93,9 +96,7 @@ class Scorer:
             for rate in info.rates:
                 members = np.where(among[rate] > 0, attribute.codes, -1)
                 counted = members >= 0
-                mass = None if self.weight is None else self.weight
-                if soft:
-                    mass = among[rate] if mass is None else mass * among[rate]
+                mass = self.weights * among[rate] if soft else self.weight
                 weight = np.ones(int(counted.sum())) if mass is None else mass[counted]
                 sizes = np.bincount(members[counted], weight, minlength=k).astype(np.float64)
                 squares = np.bincount(members[counted], weight**2, minlength=k)

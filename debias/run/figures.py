@@ -18,7 +18,7 @@ from debias.fairness.metrics import Bias, Metric
 from debias.objective import Objective, Scorer, decide
 from debias.objective.comparison import Groups
 from debias.report.model import Figures, GroupFigures, IntervalFigures, Parity
-from debias.words import show
+from debias.words import bare
 
 Floats = npt.NDArray[np.floating[Any]]
 DEFAULT_CONFIDENCE = 0.95
@@ -144,7 +144,7 @@ def _sentence(metric: Metric, attribute: Groups, bias: Bias) -> str:
     if bias.pair is None:
         return f"{metric} is undefined on these rows"
     text = metrics.RATE_TEXT[bias.rate]
-    left, right = (text.format(show(name).strip("'")) for name in _names(attribute, bias.pair))
+    left, right = (text.format(bare(name)) for name in _names(attribute, bias.pair))
     if not metrics.METRICS[metric].ratio:
         return f"{left} − {right} = {_signed(bias.value)}"
     if bias.value is not None and bias.value > 0:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from debias.errors import ModelError
-from debias.methods.base import Method, Progress, Repair, Step, silent
+from debias.methods.base import Method, Progress, Step, silent
 from debias.methods.threshold import Threshold
 from debias.model.network import Network
 from debias.model.rule import shared_draws
@@ -113,7 +113,7 @@ def _change(bench: Workbench, attempt: Attempt, folded: bool, figures: Mapping[s
     return Change(
         method=method.name,
         settings=_settings(method),
-        summary=_summary(method, repair, network),
+        summary=_summary(attempt, network),
         units=dict(repair.changes.get("units", {})),
         details={key: value for key, value in repair.changes.items() if key != "units"},
         chosen_step=repair.chosen,
@@ -138,10 +138,10 @@ def _rule(bench: Workbench, attempt: Attempt) -> RuleInfo | None:
     return RuleInfo(attribute=rule.attribute, groups=groups, shared_draws=shared)
 
 
-def _summary(method: Method, repair: Repair, network: Network) -> str:
-    if repair.chosen == 0 and len(repair.trajectory) > 1:
+def _summary(attempt: Attempt, network: Network) -> str:
+    if attempt.unchanged:
         return "No weight was changed: no candidate was better than the unchanged network at its best threshold."
-    return method.summary(repair, network)
+    return attempt.method.summary(attempt.repair, network)
 
 
 def _step(step: Step) -> dict[str, Any]:

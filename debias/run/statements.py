@@ -7,7 +7,7 @@ from debias.methods.base import Repair
 from debias.objective import Objective, decide
 from debias.report.model import Figures, Parity
 from debias.run.verdict import Ruling
-from debias.words import show
+from debias.words import bare
 
 
 def bound_statement(ruling: Ruling, figures: Figures, objective: Objective, rows: str) -> str:
@@ -44,7 +44,7 @@ def _value(parity: Parity, ratio: bool) -> str:
 
 
 def _name(parity: Parity) -> str:
-    return show(parity.attribute).strip("'")
+    return bare(parity.attribute)
 
 
 def _bound(objective: Objective) -> str:

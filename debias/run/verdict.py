@@ -10,7 +10,7 @@ from debias.fairness.counts import Counts
 from debias.objective import Objective, Verdict, decide
 from debias.objective.comparison import Groups
 from debias.report.model import Figures, MoreRows
-from debias.words import show
+from debias.words import bare
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def rule(
             objective.confidence,
             attribute.privileged,
             comparisons=len(objective.constraints),
-            groups=[show(name).strip("'") for name in attribute.groups],
+            groups=[bare(name) for name in attribute.groups],
         )
         for one, item, attribute in zip(counts, objective.constraints, attributes, strict=True)
     ]

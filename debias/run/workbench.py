@@ -21,7 +21,7 @@ from debias.model.head import sigmoid
 from debias.model.network import Network
 from debias.objective import Objective
 from debias.report.model import Figures
-from debias.run.auditing import Deployed, deployed
+from debias.run.auditing import deployed
 from debias.run.figures import Measured, probability
 from debias.run.opening import Opened, Request, open_request
 from debias.run.rows import Parts, divide
@@ -66,9 +66,9 @@ class Attempt:
     written: Repaired | None = field(default=None, repr=False)
 
     @property
-    def feasible(self) -> bool:
-        """True where a candidate met the bound on the selection rows, by the search's own account."""
-        return self.repair.point.feasible
+    def unchanged(self) -> bool:
+        """True where the method tried candidates and kept the unchanged network."""
+        return self.repair.chosen == 0 and len(self.repair.trajectory) > 1
 
     def __getstate__(self) -> dict[str, Any]:
         # The file is as large as the network and can be made again.
@@ -244,6 +244,3 @@ def _pooled(opened: Opened, parts: Parts, objective: Objective) -> tuple[Sample,
         return parts.select, objective
     select = joined(parts.select, parts.train, sigmoid(opened.network.logits(parts.train)))
     return select, replace(objective, verdict_ratio=len(parts.verdict) / len(select))
-
-
-__all__ = ["Attempt", "Deployed", "Workbench", "output_path"]
