@@ -121,6 +121,9 @@ class ProtectedAttribute(_Part):
     privileged: Text | None = None
     groups: tuple[Text, ...] | None = Field(default=None, description="All groups; a value outside is refused.")
     bins: tuple[Finite, ...] | None = Field(default=None, description="Inner edges that cut a numeric column.")
+    carriers: tuple[Finite, ...] | None = Field(
+        default=None, description="Value of the column that stands for each group of a cut column: the training median."
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> ProtectedAttribute:
@@ -135,19 +138,59 @@ class ProtectedAttribute(_Part):
                 wrong.append("bins needs one or more edges in ascending order")
             elif self.groups is not None and len(self.groups) != len(self.bins) + 1:
                 wrong.append(f"{len(self.bins)} edges make {len(self.bins) + 1} groups, {len(self.groups)} are named")
+        if self.carriers is not None and (self.bins is None or len(self.carriers) != len(self.bins) + 1):
+            wrong.append("carriers needs one value for each group that the bins make")
         if wrong:
             raise ValueError("\n".join(wrong))
         return self
 
 
 class Output(_Part):
-    """What the network returns and how the deployed system decides."""
+    """What the network returns and how the deployed system decides; ``value`` is a number in units of the target."""
 
-    kind: Literal["probability", "logit", "softmax", "logits2"] | None = None
+    kind: Literal["probability", "logit", "softmax", "logits2", "value"] | None = None
     decision: Literal["argmax", "score"] | None = None
     threshold: float | None = Field(
         default=None, gt=0, lt=1, description="The score is cut here: score > threshold is positive."
     )
+    fixed_threshold: float | None = Field(
+        default=None, gt=0, lt=1, description="Where the fixed-effects score of a mixed-effects network is cut."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Output:
+        cut = any(item is not None for item in (self.decision, self.threshold, self.fixed_threshold))
+        if self.kind == "value" and cut:
+            raise ValueError("an output of kind value is not cut: it has no decision and no threshold")
+        return self
+
+
+class RandomEffect(_Part):
+    """A coefficient of each cluster, with a normal posterior (Fair MEDL section 2.2, subnetwork 4)."""
+
+    mean: Name = Field(description="State entry of the posterior means [clusters, coefficients].")
+    spread: Name | None = Field(default=None, description="State entry of ρ; the posterior SD is 1e-5 + softplus(ρ).")
+    prior_sd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+
+class Effects(_Part):
+    """Which numbers of a mixed-effects network are fixed and which are random, and what predicts the cluster."""
+
+    fixed: tuple[Name, ...] = Field(min_length=1, description="State entries of the fixed-effects network.")
+    random: tuple[RandomEffect, ...] = Field(min_length=1)
+    predictor: Name | None = Field(
+        default=None, description="Extra file of the model that predicts the cluster from the features (TorchScript)."
+    )
+    predictor_sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Effects:
+        names = [*self.fixed, *(name for item in self.random for name in (item.mean, item.spread) if name)]
+        if len(set(names)) < len(names):
+            raise ValueError("a state entry is listed twice")
+        if (self.predictor is None) != (self.predictor_sha256 is None):
+            raise ValueError("predictor and predictor_sha256 belong together")
+        return self
 
 
 class Contract(_Part):
@@ -164,7 +207,9 @@ class Contract(_Part):
     attributes : tuple of ProtectedAttribute
         Protected attributes and their groups.
     cluster : str, optional
-        Column that names the cluster of a row, for information.
+        Column that names the cluster of a row.
+    effects : Effects, optional
+        Of a mixed-effects network: which numbers are fixed and which random.
     output : Output
         Kind of output, decision rule, deployed threshold.
     """
@@ -177,6 +222,7 @@ class Contract(_Part):
     favorable: Literal["positive", "negative"] | None = None
     attributes: tuple[ProtectedAttribute, ...] = ()
     cluster: Name | None = None
+    effects: Effects | None = None
     output: Output = Output()
 
     @model_validator(mode="after")
@@ -205,9 +251,23 @@ class Contract(_Part):
         columns = [attribute.column for attribute in self.attributes]
         if len(set(columns)) < len(columns):
             wrong.append("attributes: a column is listed twice")
+        if self.effects is not None and "cluster" not in roles:
+            wrong.append("effects: no input has the role cluster")
+        if self.output.kind == "value" and self.positive is not None:
+            wrong.append("an output of kind value predicts a number: there is no positive value")
         if wrong:
             raise ValueError("\n".join(wrong))
         return self
+
+    @property
+    def task(self) -> Literal["classification", "regression"]:
+        """What the network predicts: a class, or a number."""
+        return "regression" if self.output.kind == "value" else "classification"
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """Names of the clusters that the network knows, in the order of its cluster input's columns."""
+        return next((f.categories or () for f in self.features if f.role == "cluster"), ())
 
     def width(self, role: Role = "features") -> int:
         """Return the number of encoded columns of one role."""

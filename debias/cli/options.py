@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import typer
 
 from debias.cli.guard import guarded
+from debias.flags import Flag
 
 MODEL, DATA, CONSTRAINT, SEARCH, OUTPUT = "Model", "Data", "Constraint", "Search", "Output"
 
@@ -435,6 +436,23 @@ class RepairOptions(MeasureOptions):
 
 
 Options = TypeVar("Options")
+
+
+def with_settings(options: type[Options], settings: type, name: str) -> type[Options]:
+    """Return options with those of `settings` beside them, a dataclass whose fields are annotated with a `Flag`."""
+    hints = get_type_hints(settings, include_extras=True)
+    own = [
+        (item.name, _option(hints[item.name], item.name), dataclasses.field(default=item.default))
+        for item in dataclasses.fields(settings)
+    ]
+    return dataclasses.make_dataclass(name, own, bases=(options,), frozen=True, kw_only=True)
+
+
+def _option(hint: Any, name: str) -> Any:
+    """Return the typer annotation of a setting that is annotated with a `Flag`."""
+    flag = next(item for item in hint.__metadata__ if isinstance(item, Flag))
+    option = typer.Option(flag.on_command_line(name), metavar=flag.metavar, help=flag.help, rich_help_panel=SEARCH)
+    return Annotated[hint.__origin__, option]
 
 
 def verb(app: typer.Typer, name: str, options: type[Options]) -> Callable[[Callable[[Options], int]], None]:

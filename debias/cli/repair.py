@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import field, fields, make_dataclass
+from dataclasses import fields
 from importlib import import_module
-from typing import Annotated, Any, get_type_hints
+from typing import Any
 
 import typer
 
 from debias import methods
 from debias.cli import arguments
 from debias.cli.audit import measured
-from debias.cli.options import SEARCH, RepairOptions, verb
+from debias.cli.options import RepairOptions, verb, with_settings
 from debias.cli.output import check_files, show, write_reports
 from debias.cli.progress import progress_bar
-from debias.methods.base import Flag, Method
+from debias.methods.base import Method
 
 
 def register(app: typer.Typer) -> None:
@@ -25,20 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def options_of(method: type[Method]) -> type[RepairOptions]:
     """Return the options of a method's verb: those of every repair, and the method's own settings."""
-    hints = get_type_hints(method, include_extras=True)
-    own = [
-        (item.name, _option(hints[item.name], item.name), field(default=item.default))
-        for item in fields(method)  # type: ignore[arg-type]
-    ]
-    return make_dataclass(f"{method.__name__}Options", own, bases=(RepairOptions,), frozen=True, kw_only=True)
-
-
-def _option(hint: Any, name: str) -> Any:
-    """Return the typer annotation of a setting that is annotated with a `Flag`."""
-    flag = next(item for item in hint.__metadata__ if isinstance(item, Flag))
-    kind = hint.__origin__
-    option = typer.Option(flag.on_command_line(name), metavar=flag.metavar, help=flag.help, rich_help_panel=SEARCH)
-    return Annotated[kind, option]
+    return with_settings(RepairOptions, method, f"{method.__name__}Options")
 
 
 def _register(app: typer.Typer, method: type[Method]) -> None:

@@ -53,6 +53,38 @@ class Attribute:
 
 
 @dataclass(frozen=True)
+class Clusters:
+    """The cluster of every row, as a mixed-effects network knows it.
+
+    Parameters
+    ----------
+    name : str
+        Column of the table.
+    codes : ndarray of int64, shape [N]
+        Index into `names`; −1 where the value is missing.
+    names : tuple of str
+        Names of the clusters.
+    known : ndarray of bool, shape [K]
+        Clusters that the network was trained on; all of them for a network without a cluster input.
+    """
+
+    name: str
+    codes: IntArray
+    names: tuple[str, ...]
+    known: npt.NDArray[np.bool_]
+
+    @property
+    def seen(self) -> npt.NDArray[np.bool_]:
+        """Rows of a known cluster, shape [N]."""
+        found: npt.NDArray[np.bool_] = np.append(self.known, False)[self.codes]
+        return found
+
+    def take(self, index: IntArray) -> Clusters:
+        """Return the clusters of the rows `index`; the names stay as they are."""
+        return replace(self, codes=self.codes[index])
+
+
+@dataclass(frozen=True)
 class Sample:
     """Rows of one table, ready for a network.
 
@@ -78,6 +110,10 @@ class Sample:
         Rows that count for performance; the others count for the bias alone. Default: all.
     soft : ndarray of float64, shape [N], optional
         How far each row has label 1, in [0, 1], for rates that read the label. Default: `y`.
+    target : ndarray of float64, shape [N], optional
+        Of a regression, what is to be predicted, in its own units; `y` is 0 everywhere then.
+    clusters : Clusters, optional
+        The cluster of each row, where the table tells it; `cluster` above only keeps rows together.
     """
 
     inputs: Mapping[str, torch.Tensor]
@@ -91,6 +127,8 @@ class Sample:
     notes: tuple[str, ...] = field(default=())
     judged: npt.NDArray[np.bool_] | None = None
     soft: FloatArray | None = None
+    target: FloatArray | None = None
+    clusters: Clusters | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -112,6 +150,8 @@ class Sample:
             hashes=None if self.hashes is None else self.hashes[index],
             judged=None if self.judged is None else self.judged[index],
             soft=None if self.soft is None else self.soft[index],
+            target=None if self.target is None else self.target[index],
+            clusters=None if self.clusters is None else self.clusters.take(index),
         )
 
 
@@ -149,10 +189,23 @@ def joined(select: Sample, train: Sample, probabilities: FloatArray | None = Non
         cluster=both(select.cluster, train.cluster),
         hashes=both(select.hashes, train.hashes),
         judged=judged,
+        target=both(select.target, train.target),
+        clusters=_both_clusters(select.clusters, train.clusters),
         soft=None
         if probabilities is None
         else np.concatenate([select.y, OWN_SHARE * probabilities + (1 - OWN_SHARE) * train.y]),
     )
+
+
+def _both_clusters(first: Clusters | None, second: Clusters | None) -> Clusters | None:
+    """Return the clusters of both, the names of the second looked up among those of the first."""
+    if first is None or second is None:
+        return None
+    names = tuple(dict.fromkeys((*first.names, *second.names)))
+    known = {name: bool(k) for item in (first, second) for name, k in zip(item.names, item.known, strict=True)}
+    place = np.array([*(names.index(name) for name in second.names), -1], dtype=np.int64)
+    codes = np.concatenate([first.codes, place[second.codes]])
+    return Clusters(first.name, codes, names, np.array([known[name] for name in names], bool))
 
 
 def _weights(sample: Sample) -> FloatArray:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from debias.errors import ModelError, Problem, UsageError
-from debias.methods.base import Flag, Method, Repair, Setting
+from debias.flags import Flag
+from debias.methods.base import Method, Repair, Setting
 
 if TYPE_CHECKING:
     from torch import Tensor

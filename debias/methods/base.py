@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_type_hints
 
+from debias.flags import Flag
+
 if TYPE_CHECKING:
     import torch
 
@@ -22,29 +24,6 @@ Progress = Callable[[int, int, str], None]
 
 def silent(done: int, total: int, text: str) -> None:
     """Take progress and show nothing."""
-
-
-@dataclass(frozen=True)
-class Flag:
-    """How a setting of a method appears on the command line; goes into the field's annotation.
-
-    Parameters
-    ----------
-    help : str
-        One or two sentences; the default is added.
-    metavar : str, optional
-        What stands for the value.
-    names : str, optional
-        Other than the field's name with dashes, such as ``--outgoing/--incoming``.
-    """
-
-    help: str
-    metavar: str | None = None
-    names: str | None = None
-
-    def on_command_line(self, field_name: str) -> str:
-        """Return the flag's name, or for yes and no the two with a slash between."""
-        return self.names or f"--{field_name.replace('_', '-')}"
 
 
 @dataclass(frozen=True)

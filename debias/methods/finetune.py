@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from debias.errors import Problem, UsageError
-from debias.methods.base import Flag, Method, Repair, Setting
+from debias.flags import Flag
+from debias.methods.base import Method, Repair, Setting
 
 if TYPE_CHECKING:
     import numpy as np

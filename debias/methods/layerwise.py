@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from debias.errors import ModelError, Problem, UsageError
-from debias.methods.base import Flag, Method, Repair, Setting
+from debias.flags import Flag
+from debias.methods.base import Method, Repair, Setting
 from debias.words import count, listing
 
 if TYPE_CHECKING:

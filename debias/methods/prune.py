@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from debias.errors import ModelError, Problem, UsageError
-from debias.methods.base import Flag, Method, Repair, Setting
+from debias.flags import Flag
+from debias.methods.base import Method, Repair, Setting
 from debias.words import count
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from torch import Tensor
 from debias.errors import ModelError, Problem
 from debias.model.program import IDENTITY, RESHAPE, Node, Param, Program, Ref
 
-Kind = Literal["probability", "logit", "softmax", "logits2"]
-"""probability: [N] or [N, 1] in [0, 1]; logit: [N] or [N, 1]; softmax: [N, 2]; logits2: [N, 2] before a softmax."""
+Kind = Literal["probability", "logit", "softmax", "logits2", "value"]
+"""probability: [N] or [N, 1] in [0, 1]; logit: [N] or [N, 1]; softmax: [N, 2]; logits2: [N, 2] before a softmax; value:
+[N] or [N, 1] in units of a regression's target."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Head:
     kind : str
         What the file returns, see `Kind`.
     value : str
-        Value of the program that holds the logits: [N, 1] or [N], or [N, 2] (logit = second minus first).
+        Value of the program that holds the logits: [N, 1] or [N], or [N, 2] (logit = second minus first). Of a
+        regression, the predictions.
     linear : str or None
         Value of the last layer, where it is the one that makes the logits.
     bias : str or None
@@ -178,6 +180,8 @@ def find_head(
                 f"--output-kind {kind} does not fit an output of shape {list(output.shape)[1:] or '[N]'}", "last layer"
             )
         )
+    if kind == "value":
+        return Head("value", program.output, None, None, "the network predicts a number, which is not cut")
     head = _from_graph(program, state, output, two)
     if kind is not None and kind != head.kind:
         head = _overridden(head, kind)
@@ -261,9 +265,27 @@ def _overridden(head: Head, kind: Kind) -> Head:
     return replace(head, kind=kind, from_probability=declared, reason=reason)
 
 
+def _summand(program: Program, state: Mapping[str, Tensor], name: str) -> str:
+    """Return the fully connected layer of one output among the terms of a sum, else the value itself.
+
+    A mixed-effects network adds the effects of the cluster to the last layer's output (Fair MEDL section 2.2).
+    """
+    terms, found = [name], []
+    while terms:
+        node = program.by_name.get(term := terms.pop())
+        if node is None or len(program.consumers[term]) > 1:
+            continue
+        plain = node.argument(2, 1) == 1 and all(value == 1 for value in node.kwargs.values())
+        if node.op == "add" and plain:
+            terms += [_back(program, state, arg.name) for arg in node.args[:2] if isinstance(arg, Ref)]
+        elif node.op == "linear" and isinstance(node.argument(1), Param) and len(state[node.args[1].name]) == 1:
+            found.append(term)
+    return found[0] if len(found) == 1 else name
+
+
 def _with_bias(head: Head, program: Program, state: Mapping[str, Tensor], shared: Callable[[str], bool]) -> Head:
     """Find the bias that a cut can be folded into, or the reason why there is none."""
-    name = _back(program, state, head.value)
+    name = _summand(program, state, _back(program, state, head.value))
     node = program.by_name.get(name)
     if node is None or node.op != "linear" or not isinstance(node.argument(1), Param):
         what = "nothing" if node is None else node.op

@@ -15,7 +15,8 @@ from torch import nn
 from debias import methods, run
 from debias.errors import DebiasError, ModelError, UsageError
 from debias.experiments.compare import compare
-from debias.methods.base import Flag, Method, Repair, Setting
+from debias.flags import Flag
+from debias.methods.base import Method, Repair, Setting
 from debias.methods.threshold import Threshold
 from debias.model.network import Network
 from debias.report.comparison import Comparison
