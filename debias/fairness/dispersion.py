@@ -83,7 +83,7 @@ def spread(values: FloatArray, ddof: int = 0) -> FloatArray:
     return np.where(enough, np.sqrt(squares / np.maximum(n - ddof, 1)), np.nan)
 
 
-def pairwise_difference(values: FloatArray) -> FloatArray:
+def mean_pairwise(values: FloatArray) -> FloatArray:
     """Return the mean absolute difference over all pairs of groups (eq. 3 and 4).
 
     Parameters
@@ -192,7 +192,7 @@ def regression_dispersion(
 
 def _of(values: Mapping[Measure, FloatArray], ddof: int) -> Dispersion:
     figures = {
-        name: float(spread(each, ddof) if name.endswith("_sd") else pairwise_difference(each))
+        name: float(spread(each, ddof) if name.endswith("_sd") else mean_pairwise(each))
         for name, each in values.items()
     }
     left_out = {

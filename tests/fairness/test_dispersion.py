@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from debias.fairness.counts import count
-from debias.fairness.dispersion import dispersion, pairwise_difference, regression_dispersion, spread
+from debias.fairness.dispersion import dispersion, mean_pairwise, regression_dispersion, spread
 
 MAYBE = st.one_of(st.just(float("nan")), st.floats(0, 1))
 
@@ -109,7 +109,7 @@ def test_rows_without_a_group_take_no_part() -> None:
     st.sampled_from([0, 1]),
 )
 def test_any_number_of_groups_and_gaps(values: Any, ddof: int) -> None:
-    sd, pairs = spread(values, ddof), pairwise_difference(values)
+    sd, pairs = spread(values, ddof), mean_pairwise(values)
     for column, one, two in zip(values.T, sd, pairs, strict=True):
         there = [value for value in column if not np.isnan(value)]
         if len(there) < 2:
