@@ -45,6 +45,8 @@ def measured(options: MeasureOptions) -> dict[str, object]:
         "missing_attr": options.missing_attr.value,
         "bins": options.bins,
         "min_group": options.min_group,
+        "cluster": options.cluster,
+        "unseen_z": options.unseen_z.value if options.unseen_z else None,
         "output_kind": options.output_kind.value if options.output_kind else None,
         "contract": options.contract,
         "device": options.device,

@@ -73,6 +73,23 @@ class OutputKind(StrEnum):
     LOGIT = "logit"
     SOFTMAX = "softmax"
     LOGITS2 = "logits2"
+    VALUE = "value"
+
+
+class UnseenZ(StrEnum):
+    """What the cluster input holds for a cluster that the network does not know."""
+
+    SOFT = "soft"
+    HARD = "hard"
+    ZERO = "zero"
+    ERROR = "error"
+
+
+class Edit(StrEnum):
+    """What of a mixed-effects network may be changed."""
+
+    FE = "fe"
+    FE_RE = "fe+re"
 
 
 class MissingAttribute(StrEnum):
@@ -202,7 +219,8 @@ class OutputOptions:
     output_kind: Annotated[
         OutputKind | None,
         typer.Option(
-            help="What the network returns. Default: from the contract, else found out from graph and values.",
+            help="What the network returns; value is a number in units of the target (a regression). Default: from "
+            "the contract, else found out from graph and values.",
             rich_help_panel=MODEL,
         ),
     ] = None
@@ -251,6 +269,23 @@ class MeasureOptions(ColumnOptions, OutputOptions, ModelOptions):
             rich_help_panel=DATA,
         ),
     ] = 0
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column that names the cluster of a row (hospital, branch, occupation). Default: from the contract.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    unseen_z: Annotated[
+        UnseenZ | None,
+        typer.Option(
+            help="Rows of a cluster that the network does not know: score them with the predicted probabilities of "
+            "the known clusters (soft), with the likeliest (hard), by the fixed effects alone (zero), or refuse them "
+            "(error). Default: soft where the file predicts the cluster, else error.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
     metric: Annotated[
         Metric,
         typer.Option(
@@ -408,6 +443,14 @@ class RepairOptions(MeasureOptions):
             rich_help_panel=DATA,
         ),
     ] = None
+    edit: Annotated[
+        Edit,
+        typer.Option(
+            help="What of a mixed-effects network may be changed: the fixed effects (fe), or the means of the random "
+            "effects too, held near where they are by their posterior (fe+re).",
+            rich_help_panel=SEARCH,
+        ),
+    ] = Edit.FE
     keep_scores: Annotated[
         bool,
         typer.Option(

@@ -59,6 +59,7 @@ def repair(name: str, options: RepairOptions, home: str = "debias.run", **settin
             test=options.test,
             holdout=options.holdout,
             fit_share=options.fit_share,
+            edit=options.edit.value,
             split_by=options.split_by,
             keep_scores=options.keep_scores,
             out=out,

@@ -33,6 +33,10 @@ class Columns:
         Kept as a tuple of texts.
     min_group : int
         Groups with fewer rows of ``--data`` than this are merged; 0 merges none.
+    cluster : str, optional
+        Column that names the cluster of a row. Default: from the contract.
+    unseen_z : {"soft", "hard", "zero", "error"}, optional
+        What the cluster input holds for a cluster that the network does not know, see `debias.data.clusters`.
     """
 
     attr: str | Sequence[str]
@@ -47,6 +51,8 @@ class Columns:
     missing_attr: Literal["error", "drop", "group"] = "error"
     bins: str | Sequence[str | float] | Mapping[str, str | int | Sequence[float]] | None = None
     min_group: int = 0
+    cluster: str | None = None
+    unseen_z: Literal["soft", "hard", "zero", "error"] | None = None
 
     def __post_init__(self) -> None:
         attr = (self.attr,) if isinstance(self.attr, str) else tuple(self.attr)
@@ -166,7 +172,7 @@ def find_features(
         return (None if problems else told), [], problems
     if label is None:
         return None, [], problems
-    apart = {label, columns.split_by, columns.weight, *columns.ignore}
+    apart = {label, columns.split_by, columns.weight, columns.cluster, *columns.ignore}
     every = tuple(name for name in table.columns if name not in apart)
     left_out = ", ".join(show(name) for name in table.columns if name in apart)
     if width is None or len(every) == width:

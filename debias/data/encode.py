@@ -189,7 +189,9 @@ def _category(table: Table, feature: Feature) -> tuple[FloatArray, list[Problem]
     target = np.array([known.get(name, -1) for name in levels.names] + [-1], dtype=np.int64)
     gaps = np.flatnonzero(levels.codes < 0)
     problems = []
-    if unseen := [i for i, name in enumerate(levels.names) if name not in known]:
+    # What becomes of a cluster that the network does not know is settled by debias.data.clusters.
+    lenient = feature.role == "cluster" and feature.missing == "zero"
+    if not lenient and (unseen := [i for i, name in enumerate(levels.names) if name not in known]):
         shown = "; ".join(
             f"{show(levels.names[i])} in {spot(np.flatnonzero(levels.codes == i) + 1)}" for i in unseen[:5]
         )

@@ -204,7 +204,7 @@ def _features(table: Table, names: list[str], kinds: Mapping[str, str], plain: b
     problems: list[Problem] = []
     for name in names:
         try:
-            made[name] = _feature(table, name, kinds.get(name), plain)
+            made[name] = feature_of(table, name, kinds.get(name), plain)
         except DataError as error:
             problems += error.problems
     if problems:
@@ -212,7 +212,26 @@ def _features(table: Table, names: list[str], kinds: Mapping[str, str], plain: b
     return made
 
 
-def _feature(table: Table, name: str, kind: str | None, plain: bool, role: Role = "features") -> Feature:
+def feature_of(table: Table, name: str, kind: str | None, plain: bool, role: Role = "features") -> Feature:
+    """Return how a column becomes inputs: by its values, or as the kind told.
+
+    Parameters
+    ----------
+    table : Table
+    name : str
+        An existing column.
+    kind : {"numeric", "boolean", "category"}, optional
+        Default: by the values.
+    plain : bool
+        Numbers stay as they are; else they are standardised by this table.
+    role : str
+        Input that the columns go to.
+
+    Raises
+    ------
+    DataError
+        The column is empty, or not of the kind.
+    """
     series = table.frame[name]
     levels = to_levels(series)
     gaps = bool(missing(series).any())
@@ -254,8 +273,8 @@ def _one_column(table: Table, name: str, role: Role, width: int | None) -> Featu
     """Return the encoding of a cluster or group input: one-hot, or 0/1 where the network reads one column."""
     levels = to_levels(table.frame[name])
     if width == 1 and len(levels.names) == 2:
-        return _feature(table, name, "boolean", True, role)
-    feature = _feature(table, name, "category", True, role)
+        return feature_of(table, name, "boolean", True, role)
+    feature = feature_of(table, name, "category", True, role)
     if width is not None and feature.width != width:
         raise ContractError(
             Problem(

@@ -1,4 +1,4 @@
-"""The label column to 0 and 1: never a guess which value is the positive one."""
+"""The label column to 0 and 1, never a guess which value is the positive one; or to the numbers of a regression."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from debias.data.tables import Table
-from debias.data.values import IntArray, Levels, to_levels
+from debias.data.values import FloatArray, IntArray, Levels, to_levels, to_numbers
 from debias.errors import Problem
 from debias.words import count, listing, show, spot
 
@@ -76,6 +76,25 @@ def read_label(
     return Label((levels.codes == index).astype(np.int64), levels.names[index]), []
 
 
+def read_target(table: Table, column: str) -> tuple[FloatArray | None, list[Problem]]:
+    """Return the numbers that a regression predicts, shape [N], or everything that is wrong with them."""
+    where = f"{table.name}, column {show(column)}"
+    values, text = to_numbers(table.frame[column])
+    problems = []
+    if text.any():
+        rows = np.flatnonzero(text)
+        cell = show(table.frame[column].iloc[int(rows[0])])
+        remedy = "Mend these cells, or name another column with --label."
+        problems.append(Problem(f"the target must be a number: {cell} in {spot(rows + 1)}", where, remedy))
+    bad = np.flatnonzero(~np.isfinite(values) & ~text)
+    if bad.size:
+        found = f"the target is missing or infinite in {count(bad.size, 'row')}: {spot(bad + 1)}"
+        problems.append(Problem(found, where, "Remove these rows from the table; a missing target is never guessed."))
+    if not problems and (not len(values) or (values == values[0]).all()):
+        problems.append(Problem("the target is the same in every row", where, "Is this the column to predict?"))
+    return (None if problems else values), problems
+
+
 def match(levels: Levels, value: str | float) -> int | None:
     """Return the level that a flag's text names: the text itself, or the same number or truth value."""
     text = str(value).strip()
@@ -125,5 +144,5 @@ def _not_binary(levels: Levels, where: str) -> Problem:
         f"the label is not binary: {count(len(levels.names), 'value')}, besides "
         f"{listing(levels.names[i] for i in sorted(kept))} also {shown}{' …' if len(odd) > 5 else ''}",
         where,
-        "debias repairs decisions between two classes; recode the label to two values.",
+        "Recode the label to two values. Of a network that predicts a number, the kind of output is value.",
     )

@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from debias.contract import Contract
 from debias.data.attributes import resolve
+from debias.data.clusters import read_clusters, with_column
 from debias.data.columns import Columns, find_features, find_label, named
 from debias.data.encode import DType, Encoded, encode, encode_plain, to_tensor_type
 from debias.data.grouping import Attributes, Grouping, read_attributes
-from debias.data.labels import Label, read_label
+from debias.data.labels import Label, read_label, read_target
 from debias.data.sample import Sample
 from debias.data.tables import Table
 from debias.data.values import FloatArray, IntArray, to_levels, to_numbers
@@ -37,8 +38,8 @@ class Prepared:
         What the caller said.
     label : str
         Label column.
-    positive : str
-        Value of the label that a high score predicts.
+    positive : str or None
+        Value of the label that a high score predicts; None for a regression.
     favorable : {"positive", "negative"}
         Which decision is the favourable one.
     features : tuple of str
@@ -57,7 +58,7 @@ class Prepared:
     sample: Sample
     columns: Columns
     label: str
-    positive: str
+    positive: str | None
     favorable: Literal["positive", "negative"]
     features: tuple[str, ...]
     groupings: Mapping[str, Grouping]
@@ -96,6 +97,7 @@ def prepare(
     contract: Contract | None = None,
     dtype: DType = "float32",
     like: Prepared | None = None,
+    task: Literal["classification", "regression"] = "classification",
 ) -> Prepared:
     """Turn a table into a sample.
 
@@ -112,6 +114,8 @@ def prepare(
         Of the network.
     like : Prepared, optional
         Of ``--data``: ``--train`` and ``--test`` use its columns, groups, bins and positive value.
+    task : {"classification", "regression"}
+        The label is one of two values, or a number.
 
     Returns
     -------
@@ -125,6 +129,8 @@ def prepare(
         Everything that is wrong with the table, at once.
     """
     encoded_by = contract if contract is not None and contract.features and columns.features is None else None
+    if encoded_by is not None and encoded_by.clusters:
+        encoded_by = contract = with_column(encoded_by, columns.cluster)
     if columns.features is not None and set(inputs) != {"features"}:
         raise ContractError(Problem("--features is for networks of one input", "", "Leave it out: the contract tells."))
     _check_inputs(inputs, encoded_by)
@@ -138,7 +144,14 @@ def prepare(
     favorable = columns.favorable or (contract.favorable if contract else None) or "positive"
     label_name, problems = find_label(table, columns, contract)
     label: Label | None = None
-    if label_name is not None:
+    target: FloatArray | None = None
+    if label_name is not None and task == "regression":
+        target, wrong = read_target(table, label_name)
+        problems += wrong
+        if columns.positive is not None:
+            problems.append(Problem("the network predicts a number, which has no positive value", "--positive"))
+        label = None if target is None else Label(np.zeros(len(table), np.int64), "")
+    elif label_name is not None:
         positive: str | float | None = columns.positive
         told_by = "--positive"
         if positive is None and contract is not None and label_name == contract.label:
@@ -150,7 +163,7 @@ def prepare(
         columns,
         contract=contract,
         settled=like.groupings if like else None,
-        favorable=None if label is None else label.y == int(favorable == "positive"),
+        favorable=_favored(label, target, favorable),
     )
     problems += wrong
     parts = tuple(like.parts) if like is not None else _parts(table, columns)
@@ -172,6 +185,9 @@ def prepare(
     problems += wrong
     cluster, wrong = _cluster(table, columns, required=like is None)
     problems += wrong
+    clusters, more, wrong = read_clusters(table, columns, contract if encoded_by is None else encoded_by)
+    notes += more
+    problems += wrong
     if problems or label is None or protected is None or encoded is None or label_name is None:
         raise DataError(problems)
     kept = np.arange(len(table))
@@ -179,7 +195,7 @@ def prepare(
     if policy == "drop":
         kept = np.flatnonzero(~protected.missing)
     dropped = len(table) - len(kept)
-    if dropped and len(np.unique(label.y[kept])) < 2:
+    if dropped and target is None and len(np.unique(label.y[kept])) < 2:
         raise DataError(
             Problem(
                 f"without the {count(dropped, 'row')} that lack the attribute, one label value is left",
@@ -187,12 +203,13 @@ def prepare(
                 "Use --missing-attr group.",
             )
         )
-    sample = _sample(table, encoded, label, protected, weight, cluster, features, dtype).take(kept)
+    sample = _sample(table, encoded, label, protected, weight, cluster, features, dtype, target)
+    sample = replace(sample, clusters=clusters).take(kept)
     return Prepared(
         sample=sample,
         columns=columns,
         label=label_name,
-        positive=label.positive,
+        positive=label.positive or None,
         favorable=favorable,
         features=features,
         groupings={name: groups.grouping for name, groups in protected.groups.items()},
@@ -201,6 +218,13 @@ def prepare(
         encoding="plain" if encoded_by is None else "contract",
         notes=(*table.notes, *notes, *protected.notes),
     )
+
+
+def _favored(label: Label | None, target: FloatArray | None, favorable: str) -> npt.NDArray[np.bool_] | None:
+    """Return the rows with the favourable label, or whose target lies on the favourable side of the mean."""
+    if target is not None:
+        return np.asarray(target > target.mean() if favorable == "positive" else target < target.mean())
+    return None if label is None else label.y == int(favorable == "positive")
 
 
 def _check_inputs(inputs: Mapping[str, int | None], contract: Contract | None) -> None:
@@ -301,6 +325,7 @@ def _sample(
     cluster: IntArray | None,
     features: tuple[str, ...],
     dtype: DType,
+    target: FloatArray | None,
 ) -> Sample:
     import torch
 
@@ -317,12 +342,15 @@ def _sample(
         rows=np.arange(1, len(table) + 1, dtype=np.int64),
         weight=weight,
         cluster=cluster,
-        hashes=row_hashes(list(arrays.values()), label.y),
+        hashes=row_hashes(list(arrays.values()), label.y if target is None else target),
         name=table.name,
+        target=target,
     )
 
 
-def row_hashes(arrays: list[np.ndarray[tuple[int, ...], np.dtype[np.floating]]], y: IntArray) -> npt.NDArray[np.uint64]:
+def row_hashes(
+    arrays: list[np.ndarray[tuple[int, ...], np.dtype[np.floating]]], y: IntArray | FloatArray
+) -> npt.NDArray[np.uint64]:
     """Return a hash of each row's inputs and label, the same in every file and order."""
     import pandas as pd
 

@@ -22,7 +22,8 @@ class Perturb(Method):
 
     Every trial multiplies each parameter of the trained network by its own draw of N(1, σ²); the network with the
     largest objective on the selection rows is kept (Savani et al. 2020, random perturbation). Weights, biases and
-    the scales and shifts of normalisations are perturbed; running statistics are not parameters and stay.
+    the scales and shifts of normalisations are perturbed; running statistics are not parameters and stay. Random
+    effects that may be edited are drawn from their posterior instead.
 
     Parameters
     ----------
@@ -103,5 +104,9 @@ def perturbed(network: Network, variance: float, seed: int, trial: int) -> dict[
         value = network.state[name]
         exact = np.float64 if value.dtype == torch.float64 else np.float32
         noise = torch.from_numpy(generator.standard_normal(tuple(value.shape), dtype=exact)).to(value)
-        found[name] = noise.mul_(math.sqrt(variance)).add_(1).mul_(value)
+        if name in network.anchors:
+            # Of a random effect the posterior tells which values the data deem plausible.
+            found[name] = value + network.anchors[name] * noise
+        else:
+            found[name] = noise.mul_(math.sqrt(variance)).add_(1).mul_(value)
     return found

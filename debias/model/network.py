@@ -15,7 +15,8 @@ from torch import Tensor
 
 from debias.contract import SIDECAR_SUFFIX, Contract, read_document
 from debias.data.sample import Sample
-from debias.errors import ModelError, Problem
+from debias.errors import ContractError, ModelError, Problem
+from debias.model import effects
 from debias.model.archive import Archive, open_archive, serialise
 from debias.model.head import Head, Kind, find_head
 from debias.model.layers import Layer, find_layers
@@ -86,6 +87,8 @@ class Network:
         What a report must say about the file.
     contract : Contract or None
         Embedded, from a sidecar, or as given.
+    anchors : mapping of str to Tensor
+        Parameters that a method keeps near where they are, with the SD that tells what near is.
     """
 
     archive: Archive
@@ -99,6 +102,7 @@ class Network:
     notes: tuple[str, ...]
     contract: Contract | None
     module: Any = field(compare=False, repr=False, default=None)
+    anchors: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def open(
@@ -220,6 +224,8 @@ def from_archive(archive: Archive, *, contract: Contract | None = None, output_k
     if output_kind is None and contract is not None:
         output_kind = contract.output.kind
     inputs = _inputs(archive, read, contract)
+    if contract is not None and (wrong := effects.problems(contract, state, str(archive.path))):
+        raise ContractError(wrong)
     dtype = state[read.parameters[0]].dtype
     trial = {
         item.name: trial_codes(item.width or 1, read.batch)

@@ -58,6 +58,7 @@ class Tuning:
         self.hidden = next((n.args[0].name for n in reversed(self.program.nodes) if n.name in self.folded.dense), "")
         self._state = {name: value.to(device) for name, value in network.state.items()}
         self._leaves: dict[tuple[str, ...], Tensor] = {}
+        self._anchors = {name: (self._state[name].clone(), sd.to(device)) for name, sd in network.anchors.items()}
         self._stacked: dict[str, Tensor] = {}
         trained = set(network.parameters)
         self._groups = self._grouped(trained)
@@ -162,7 +163,17 @@ class Tuning:
         for group, (weight, bias) in zip(self._groups, pairs, strict=True):
             by_name |= group.template.pullback(self._stacked, weight, bias)
         rest = iter(plain)
-        return [next(rest) if leaf.requires_grad else by_name[names[0]] for names, leaf in self._leaves.items()]
+        return [
+            self._anchored(names[0], leaf, next(rest)) if leaf.requires_grad else by_name[names[0]]
+            for names, leaf in self._leaves.items()
+        ]
+
+    def _anchored(self, name: str, leaf: Tensor, gradient: Tensor) -> Tensor:
+        """Return the gradient with that of ½ Σ ((μ − μ₀) / s)², where the parameter is to stay near where it was."""
+        if name not in self._anchors:
+            return gradient
+        start, sd = self._anchors[name]
+        return gradient + (leaf.detach() - start) / sd**2
 
     def _unstacked(self, effective: Sequence[Pair]) -> dict[str, Pair]:
         weights: dict[str, Pair] = {}

@@ -10,18 +10,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
 from debias.contract import Contract
+from debias.data.clusters import policy
 from debias.data.columns import Columns
 from debias.data.prepare import Prepared, prepare
 from debias.data.sample import Sample
 from debias.data.tables import Table, read_table
 from debias.errors import DataError, Problem, UsageError, together
 from debias.fairness.metrics import METRICS, Metric
+from debias.model import effects
 from debias.model.archive import Archive
+from debias.model.effects import Edit
 from debias.model.network import Network
 from debias.objective import Constraint, Objective, Performance, Selection
 from debias.report.model import ModelInfo, TableInfo
@@ -48,7 +51,7 @@ class Request(Columns):
     confidence: float | None = None
     threshold: float | None = None
     decision: Literal["score", "argmax"] | None = None
-    output_kind: Literal["probability", "logit", "softmax", "logits2"] | None = None
+    output_kind: Literal["probability", "logit", "softmax", "logits2", "value"] | None = None
     contract: str | Path | Contract | None = None
     device: str = "cpu"
     trust: bool = False
@@ -61,6 +64,7 @@ class Request(Columns):
     test: Any = None
     holdout: float = 0.3
     fit_share: float | None = None
+    edit: Edit = "fe"
     keep_scores: bool = False
     out: str | Path | None = None
     force: bool = False
@@ -81,6 +85,8 @@ class Request(Columns):
             problems.append(Problem(f"{self.holdout!r} is no share of the rows", "--holdout", "Give 0 to below 1."))
         if self.fit_share is not None and not 0 <= self.fit_share < 1:
             problems.append(Problem(f"{self.fit_share!r} is no share of the rows", "--fit-share", "Give 0 to below 1."))
+        if self.edit not in get_args(Edit):
+            problems.append(Problem(f"{show(self.edit)} cannot be edited", "--edit", "Give fe or fe+re."))
         if self.seed < 0:
             problems.append(Problem(f"{self.seed!r} is no seed", "--seed", "Give 0 or more."))
         problems += _device_problems(self.device)
@@ -225,17 +231,7 @@ class Opened:
 
     def prepare(self, role: Literal["train", "test"]) -> Prepared:
         """Prepare another table with the columns, groups and positive value of ``--data``."""
-        network = self.network
-        prepared = prepare(
-            self.tables[role],
-            self.request.columns,
-            inputs=widths(network),
-            contract=network.contract,
-            dtype=dtype_name(network),
-            like=self.data,
-        )
-        _check_features(network, prepared.sample)
-        return prepared
+        return _prepared(self.network, self.tables[role], self.request, like=self.data)
 
 
 def open_request(request: Request) -> Opened:
@@ -261,10 +257,7 @@ def open_request(request: Request) -> Opened:
             Problem("--decision argmax is for two-class outputs, this network has one score", str(request.model))
         )
     threshold = 0.5 if threshold is None or decision == "argmax" else threshold
-    data = prepare(
-        tables["data"], request.columns, inputs=widths(network), contract=network.contract, dtype=dtype_name(network)
-    )
-    _check_features(network, data.sample)
+    data = _prepared(network, tables["data"], request)
     request = replace(request, attr=tuple(data.groupings))  # sex * race is sex*race from here on
     return Opened(request, network, threshold, decision, data, tables)
 
@@ -277,6 +270,22 @@ def open_network(request: Request) -> Network:
         contract=read_contract(request.contract),
         output_kind=request.output_kind,
     )
+
+
+def _prepared(network: Network, table: Table, request: Request, like: Prepared | None = None) -> Prepared:
+    """Prepare a table for a network, the cluster of rows that it does not know filled in as asked."""
+    prepared = prepare(
+        table,
+        request.columns,
+        inputs=widths(network),
+        contract=network.contract,
+        dtype=dtype_name(network),
+        like=like,
+        task="regression" if network.head.kind == "value" else "classification",
+    )
+    _check_features(network, prepared.sample)
+    unseen = policy(request.columns, network.contract)
+    return replace(prepared, sample=effects.filled(network, prepared.sample, unseen))
 
 
 def read_contract(source: str | Path | Contract | None) -> Contract | None:

@@ -44,7 +44,9 @@ if TYPE_CHECKING:
         missing_attr: Literal["error", "drop", "group"]
         bins: str | Sequence[float] | Mapping[str, str | int | Sequence[float]] | None
         min_group: int
-        output_kind: Literal["probability", "logit", "softmax", "logits2"] | None
+        cluster: str | None
+        unseen_z: Literal["soft", "hard", "zero", "error"] | None
+        output_kind: Literal["probability", "logit", "softmax", "logits2", "value"] | None
         contract: str | Path | Contract | None
         device: str
         trust: bool
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
         test: Source | None
         holdout: float
         fit_share: float | None
+        edit: Literal["fe", "fe+re"]
         split_by: str | None
         keep_scores: bool
         out: str | Path | None
@@ -86,8 +89,8 @@ def audit(
         The bound; without it the verdict is ``no-bound``. Of the impact ratio it is `min_ratio`.
     **options
         `label`, `positive`, `favorable`, `privileged`, `metric`, `min_ratio`, `performance`, `confidence`,
-        `threshold`, `decision`, `features`, `ignore`, `weight`, `missing_attr`, `bins`, `min_group`, `output_kind`,
-        `contract`, `device`, `trust`, `seed`: the flags of ``debias audit``. Of several attributes, `bins` and
+        `threshold`, `decision`, `features`, `ignore`, `weight`, `missing_attr`, `bins`, `min_group`, `cluster`,
+        `unseen_z`, `output_kind`, `contract`, `device`, `trust`, `seed`: the flags of ``debias audit``. Of several attributes, `bins` and
         `privileged` are mappings by the attribute's name.
 
     Returns

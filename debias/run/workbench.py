@@ -17,6 +17,7 @@ from debias.errors import Problem, UsageError, together
 from debias.files import check_output
 from debias.methods.base import Method, Progress, Repair, Setting, silent
 from debias.methods.threshold import Threshold
+from debias.model.effects import editable
 from debias.model.head import sigmoid
 from debias.model.network import Network
 from debias.objective import Objective
@@ -133,7 +134,8 @@ class Workbench:
         for rows in {id(part): part for part in (parts.select, parts.train)}.values():
             opened.network.logits(rows)  # names the rows that get no score
         select, objective = _pooled(opened, parts, objective)
-        setting = Setting(opened.network, parts.train, select, objective, request.seed, request.device)
+        network = editable(opened.network, request.edit)
+        setting = Setting(network, parts.train, select, objective, request.seed, request.device)
         return cls(opened, objective, parts, on_select, on_verdict, setting)
 
     @property
