@@ -90,8 +90,8 @@ def audit(
     **options
         `label`, `positive`, `favorable`, `privileged`, `metric`, `min_ratio`, `performance`, `confidence`,
         `threshold`, `decision`, `features`, `ignore`, `weight`, `missing_attr`, `bins`, `min_group`, `cluster`,
-        `unseen_z`, `output_kind`, `contract`, `device`, `trust`, `seed`: the flags of ``debias audit``. Of several attributes, `bins` and
-        `privileged` are mappings by the attribute's name.
+        `unseen_z`, `output_kind`, `contract`, `device`, `trust`, `seed`: the flags of ``debias audit``. Of several
+        attributes, `bins` and `privileged` are mappings by the attribute's name.
 
     Returns
     -------
