@@ -118,9 +118,8 @@ def run(cell: Cell, _: Any, progress: Callable[[int, int, str], None]) -> dict[s
         notes = {"uses_attribute": repair.uses_attribute, "steps": len(repair.trajectory), "chosen": repair.chosen}
     seconds = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
     decisions = decide(network.logits(test, state), test, point.cut, rule)
-    selection = {
-        name: getattr(point, name) for name in ("balanced_accuracy", "bias", "objective", "feasible", "merit", "cut")
-    }
+    selection = {name: getattr(point, name) for name in ("bias", "objective", "feasible", "merit", "cut")}
+    selection["balanced_accuracy"] = point.quality
     found = {**cell.described(), "eps": EPS, **counted(decisions, test, objective), **seconds, **notes}
     return {name: _plain(value) for name, value in (found | {"selection": selection}).items()}
 

@@ -164,7 +164,7 @@ def _closest(entries: Sequence[Entry], ground: Ground) -> Choice:
     def distance(index: int) -> tuple[bool, bool, float]:
         entry = entries[index]
         return (
-            entry.point.balanced_accuracy < ground.min_performance,
+            entry.point.quality < ground.min_performance,
             entry.uses_attribute,
             abs(entry.point.bias),
         )
@@ -174,7 +174,7 @@ def _closest(entries: Sequence[Entry], ground: Ground) -> Choice:
     return Choice(
         index,
         f"No candidate met the bound on the selection rows as the selection asks for it; {entries[index].name} comes "
-        f"closest, with |bias| {abs(point.bias):.4f} and balanced accuracy {point.balanced_accuracy:.4f} there.",
+        f"closest, with |bias| {abs(point.bias):.4f} and balanced accuracy {point.quality:.4f} there.",
     )
 
 

@@ -242,8 +242,8 @@ def _points(attempt: Attempt) -> Iterator[FrontPoint]:
     """Yield the operating point that was returned, then each step at its cut of best balanced accuracy."""
     repair, name = attempt.repair, attempt.method.name
     point = repair.point
-    measured = [(repair.chosen, True, point.balanced_accuracy, point.bias)]
-    measured += [(step.step, False, step.balanced_accuracy, step.bias) for step in repair.trajectory]
+    measured = [(repair.chosen, True, point.quality, point.bias)]
+    measured += [(step.step, False, step.quality, step.bias) for step in repair.trajectory]
     for step, chosen, accuracy, bias in measured:
         if isfinite(accuracy) and isfinite(bias):
             yield FrontPoint(

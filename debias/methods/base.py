@@ -65,19 +65,19 @@ class Step:
     ----------
     step : int
         0 is the unchanged network.
-    bias, balanced_accuracy : float
-        At the cut of best balanced accuracy (the paper's Figure 1).
+    bias, quality : float
+        At the cut of best performance (the paper's Figure 1); the quality is the balanced accuracy, R² of a regression.
     objective : float
         Eq. 3 at the best feasible cut; 0 where there is none.
     cut : float
-        The best feasible cut, else that of best balanced accuracy; on the logit scale.
+        The best feasible cut, else that of best performance; on the logit scale. NaN where nothing is cut.
     detail : mapping
         What the method says about the step.
     """
 
     step: int
     bias: float
-    balanced_accuracy: float
+    quality: float
     objective: float
     cut: float
     detail: Mapping[str, Any] = field(default_factory=dict)

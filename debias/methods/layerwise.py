@@ -249,6 +249,6 @@ def value_of(scorer: Scorer, logits: Logits) -> float:
     best = sweep.best_feasible()
     if best is not None:
         return best.merit
-    enough = sweep.balanced_accuracy >= sweep.min_performance
+    enough = sweep.quality >= sweep.min_performance
     near = (sweep.performance - _PENALTY * sweep.use)[enough & np.isfinite(sweep.use)]
     return float(near.max()) - 1 if len(near) else _WORTHLESS

@@ -138,7 +138,7 @@ class Prune(Method):
             step = search.add(logits, run.changed, {"units": units, "pruned": len(run.order)})
             heading.look(logits)
             setting.progress(number, limit, f"{len(run.order)} of {total} units pruned")
-            if step.balanced_accuracy < self.stop_below:
+            if step.quality < self.stop_below:
                 break
         setting.progress(limit, limit, "pruned")
         chosen = run.order[: int(search.trajectory[search.chosen].detail.get("pruned", 0))]

@@ -73,9 +73,7 @@ class Rules:
         # What the written file returns ranks the rows: the distance from the group's cut, or the decision.
         scores = self.logits - rule.cuts[self.codes] if rule.plain else None
         point = self.scorer.judge(decided, scores=scores)
-        step = Step(
-            len(self.trajectory), point.bias, point.balanced_accuracy, point.objective, float("nan"), dict(detail)
-        )
+        step = Step(len(self.trajectory), point.bias, point.quality, point.objective, float("nan"), dict(detail))
         self.trajectory.append(step)
         self.rules.append((rule, point))
 
@@ -90,7 +88,7 @@ class Rules:
                     break
                 self.add(self.rule(cuts), {"bound": bound})
                 # The least balanced accuracy is a bound of its own: weigh it in until it holds.
-                if self.rules[-1][1].balanced_accuracy >= objective.min_performance:
+                if self.rules[-1][1].quality >= objective.min_performance:
                     break
 
     def repair(self, changes: Mapping[str, Any], notes: tuple[str, ...] = ()) -> Repair:
@@ -100,9 +98,9 @@ class Rules:
         def order(index: int) -> tuple[bool, float, float]:
             point = self.rules[index][1]
             if point.feasible:
-                return True, point.merit, point.balanced_accuracy
+                return True, point.merit, point.quality
             bias = np.inf if np.isnan(point.bias) else abs(point.bias)
-            return False, float(point.balanced_accuracy >= least), -bias
+            return False, float(point.quality >= least), -bias
 
         chosen = max(range(len(self.rules)), key=order)
         rule, point = self.rules[chosen]

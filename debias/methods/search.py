@@ -22,9 +22,9 @@ Logits = npt.NDArray[np.floating[Any]]
 class Search:
     """Keeps the candidate that maximises the bias-constrained objective (parity-proxies paper, eq. 3).
 
-    Each candidate stands in the trajectory with bias and balanced accuracy at its cut of best performance (the
+    Each candidate stands in the trajectory with bias and quality at its cut of best performance (the
     paper's Figure 1), and with the objective at its best feasible cut. The first candidate is the unchanged network.
-    Where no candidate is feasible, the closest is kept: the smallest \\|bias\\| with enough balanced accuracy.
+    Where no candidate is feasible, the closest is kept: the smallest \\|bias\\| with enough quality.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Search:
             step = Step(
                 number,
                 best.bias,
-                best.balanced_accuracy,
+                best.quality,
                 feasible.objective if feasible else 0.0,
                 (feasible or best).cut,
                 dict(detail or {}),
@@ -77,9 +77,9 @@ class Search:
         if self.point is None or point.feasible != self.point.feasible:
             return self.point is None or point.feasible
         if point.feasible:
-            return (point.merit, point.balanced_accuracy) > (self.point.merit, self.point.balanced_accuracy)
+            return (point.merit, point.quality) > (self.point.merit, self.point.quality)
         minimum = self.scorer.objective.min_performance
-        enough, kept = point.balanced_accuracy >= minimum, self.point.balanced_accuracy >= minimum
+        enough, kept = point.quality >= minimum, self.point.quality >= minimum
         return (enough, -abs(point.bias)) > (kept, -abs(self.point.bias))
 
     def repair(self, changes: Mapping[str, Any], notes: tuple[str, ...] = ()) -> Repair:

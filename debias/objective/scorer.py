@@ -308,7 +308,7 @@ class Scorer:
     def at(self, decisions: Mask) -> tuple[float, float]:
         """Return balanced accuracy and bias of decisions in the model's frame, shape [N]."""
         point = self.judge(decisions)
-        return point.balanced_accuracy, point.bias
+        return point.quality, point.bias
 
     def targets(self, logits: FloatScores) -> tuple[Target, ...]:
         """Return the difference of every comparison at the cut of best performance."""

@@ -28,19 +28,18 @@ class OperatingPoint:
     Parameters
     ----------
     cut : float
-        Positive decision iff logit > cut; NaN where a rule with a cut per group decides.
-    balanced_accuracy : float
-        (TPR + TNR) / 2 over all rows.
+        Positive decision iff logit > cut; NaN where a rule with a cut per group decides, and where nothing is cut.
+    quality : float
+        What a least performance is asked of: the balanced accuracy (TPR + TNR) / 2 over all rows, R² of a regression.
     bias : float
         Bias of the favourable decision; for more than two groups the lowest minus the highest rate. Of several
         constraints that which uses up most of its bound.
     objective : float
         Performance if the point is feasible, else 0 (parity-proxies paper, eq. 3).
     feasible : bool
-        True when every constraint holds as the selection asks for it and the balanced accuracy is not below the least
-        allowed.
+        True when every constraint holds as the selection asks for it and the quality is not below the least allowed.
     performance : float
-        The performance measure of the objective; balanced accuracy unless another was asked for.
+        The performance measure of the objective; the quality itself unless another was asked for.
     biases : tuple of float
         One for each constraint.
     merit : float
@@ -48,7 +47,7 @@ class OperatingPoint:
     """
 
     cut: float
-    balanced_accuracy: float
+    quality: float
     bias: float
     objective: float
     feasible: bool
@@ -65,8 +64,8 @@ class Sweep:
     ----------
     cuts : ndarray of float64, shape [T]
         Midway between neighbouring distinct logits.
-    performance, balanced_accuracy : ndarray of float64, shape [T]
-        Of the decision ``logit > cut``.
+    performance, quality : ndarray of float64, shape [T]
+        Of the decision ``logit > cut``; see `OperatingPoint`.
     differences : ndarray of float64, shape [M, T]
         Bias of each comparison; NaN where undefined.
     constraints : ndarray of int64, shape [M]
@@ -74,16 +73,16 @@ class Sweep:
     eps : ndarray of float64, shape [M]
         The bound of each comparison.
     feasible : ndarray of bool, shape [T]
-        Where every constraint holds as the selection asks for it, with enough balanced accuracy.
+        Where every constraint holds as the selection asks for it, with enough quality.
     merit : ndarray of float64, shape [T]
         What the selection maximises among feasible cuts.
     min_performance : float
-        Least balanced accuracy of a feasible cut.
+        Least quality of a feasible cut.
     """
 
     cuts: FloatArray
     performance: FloatArray
-    balanced_accuracy: FloatArray
+    quality: FloatArray
     differences: FloatArray
     constraints: IntArray
     eps: FloatArray
@@ -120,7 +119,7 @@ class Sweep:
         feasible, performance = bool(self.feasible[index]), float(self.performance[index])
         return OperatingPoint(
             cut=float(self.cuts[index]),
-            balanced_accuracy=float(self.balanced_accuracy[index]),
+            quality=float(self.quality[index]),
             bias=float(self.bias[index]),
             objective=performance if feasible else 0.0,
             feasible=feasible,
@@ -131,16 +130,16 @@ class Sweep:
 
     def best(self) -> OperatingPoint | None:
         """Return the cut with the highest performance, whatever its bias; None without candidates."""
-        return self._first(np.arange(len(self)), -self.performance, -self.balanced_accuracy, self.use)
+        return self._first(np.arange(len(self)), -self.performance, -self.quality, self.use)
 
     def best_feasible(self) -> OperatingPoint | None:
-        """Return the feasible cut with the highest merit (ties: balanced accuracy, smaller bias), or None."""
-        return self._first(np.flatnonzero(self.feasible), -self.merit, -self.balanced_accuracy, self.use)
+        """Return the feasible cut with the highest merit (ties: quality, smaller bias), or None."""
+        return self._first(np.flatnonzero(self.feasible), -self.merit, -self.quality, self.use)
 
     def closest(self) -> OperatingPoint | None:
-        """Return the cut with the smallest bias where balanced accuracy suffices, else the best performing."""
-        performing = np.flatnonzero(self.balanced_accuracy >= self.min_performance)
-        return self._first(performing, self.use, -self.balanced_accuracy) or self.best()
+        """Return the cut with the smallest bias where the quality suffices, else the best performing."""
+        performing = np.flatnonzero(self.quality >= self.min_performance)
+        return self._first(performing, self.use, -self.quality) or self.best()
 
     def _tightest(self, rows: IntArray) -> FloatArray:
         differences = self.differences[rows]

@@ -148,7 +148,7 @@ def _step(step: Step) -> dict[str, Any]:
     return {
         "step": step.step,
         "bias": step.bias,
-        "balanced_accuracy": step.balanced_accuracy,
+        "balanced_accuracy": step.quality,
         "objective": step.objective,
         "threshold": step.cut,
         "detail": dict(step.detail),

@@ -86,7 +86,7 @@ def repair_statement(
         return (
             f"Bound not met: the file's own scores, cut at {chosen.threshold!r}, do not decide as chosen; their "
             f"balanced accuracy is {chosen.balanced_accuracy:.4f} on the selection rows, that of the candidate "
-            f"{repair.point.balanced_accuracy:.4f}. The scores are saturated there: leave --keep-scores out."
+            f"{repair.point.quality:.4f}. The scores are saturated there: leave --keep-scores out."
         )
     if repair.point.feasible:
         return bound_statement(ruling, after, objective, rows)
@@ -98,5 +98,5 @@ def repair_statement(
     return (
         f"Bound not met: no candidate has {bound} and balanced accuracy of at least "
         f"{objective.min_performance:g} on the selection rows. The closest is step {repair.chosen} with {size} "
-        f"and balanced accuracy {repair.point.balanced_accuracy:.4f} there; {_told(after, objective)} on {rows}."
+        f"and balanced accuracy {repair.point.quality:.4f} there; {_told(after, objective)} on {rows}."
     )

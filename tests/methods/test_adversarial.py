@@ -38,7 +38,7 @@ def test_what_is_returned_is_what_was_judged(name: str, form: str, setting: Maki
     assert [step.detail["epoch"] for step in repair.trajectory] == [0, 1, 2, 3]
     logits = network.logits(given.select, repair.state)
     performance, bias = given.objective.on(given.select).at(logits > repair.point.cut)
-    assert (performance, bias) == pytest.approx((repair.point.balanced_accuracy, repair.point.bias), abs=0.01)
+    assert (performance, bias) == pytest.approx((repair.point.quality, repair.point.bias), abs=0.01)
     assert repair.changes == {"epochs": repair.chosen}
     assert set(repair.state) <= set(network.parameters)
     for key, value in nets.build(name).state_dict().items():

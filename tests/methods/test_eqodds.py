@@ -117,7 +117,7 @@ def test_thresholds_keep_both_rates_near(groups: int, weighted: bool, metric: st
     assert np.ptp(tpr) < 0.19
     assert np.ptp(fpr) < 0.19
     point = given.objective.on(rows).judge(decided)
-    assert (repair.point.balanced_accuracy, repair.point.bias) == (point.balanced_accuracy, point.bias)
+    assert (repair.point.quality, repair.point.bias) == (point.quality, point.bias)
     if metric != "statistical-parity":
         assert repair.point.feasible
 
@@ -130,7 +130,7 @@ def test_a_tolerance_of_its_own(setting: Making) -> None:
     assert narrow.rule is not None
     decided = network.logits(rows) > narrow.rule.cuts[rows.attributes["a"].codes]
     assert max(map(np.ptp, _odds(rows, decided))) < 0.05
-    assert narrow.point.balanced_accuracy < wide.point.balanced_accuracy
+    assert narrow.point.quality < wide.point.quality
 
 
 @pytest.mark.parametrize("favorable", ["positive", "negative"])
@@ -151,7 +151,7 @@ def test_the_point_of_a_draw_is_of_the_realised_decisions(
     assert (rule.cuts == best.cut).all()
     decided = rule.decide(network.logits(rows), rows.attributes["a"].codes, rule.draws(rows.inputs["features"]))
     point = given.objective.on(rows).judge(decided)
-    assert (repair.point.balanced_accuracy, repair.point.bias) == (point.balanced_accuracy, point.bias)
+    assert (repair.point.quality, repair.point.bias) == (point.quality, point.bias)
     # Before the draw the rates are equal; after it they are near.
     expected = repair.changes["expected"]
     for name, found in zip(("tpr", "fpr"), _odds(rows, decided), strict=True):

@@ -268,7 +268,7 @@ def test_what_is_returned_is_what_was_judged(name: str, setting: Making) -> None
     assert [step.detail["epoch"] for step in repair.trajectory] == [k / 2 for k in range(13)]
     logits = network.logits(given.select, repair.state)
     performance, bias = given.objective.on(given.select).at(logits > repair.point.cut)
-    assert (performance, bias) == pytest.approx((repair.point.balanced_accuracy, repair.point.bias), abs=1e-9)
+    assert (performance, bias) == pytest.approx((repair.point.quality, repair.point.bias), abs=1e-9)
     assert repair.point.feasible
     assert repair.chosen == int(np.argmax([step.objective for step in repair.trajectory]))
     assert repair.changes == {"epochs": repair.trajectory[repair.chosen].detail["epoch"]}

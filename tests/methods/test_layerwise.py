@@ -61,7 +61,7 @@ def test_what_is_returned_is_what_was_judged(name: str, form: str, setting: Maki
     scorer = given.objective.on(given.select)
     logits = network.logits(given.select, repair.state)
     performance, bias = scorer.at(logits > repair.point.cut)
-    assert (performance, bias) == pytest.approx((repair.point.balanced_accuracy, repair.point.bias), abs=0.01)
+    assert (performance, bias) == pytest.approx((repair.point.quality, repair.point.bias), abs=0.01)
     assert value_of(scorer, logits) >= value_of(scorer, network.logits(given.select)) - 0.01
     assert repair.point.objective >= repair.trajectory[0].objective
     entries = _layers(network)

@@ -34,7 +34,7 @@ def test_the_run_is_that_of_the_naive_loop(name: str, metric: str, setting: Maki
         sweep = scorer.sweep(network.logits(given.select, state))
         best, feasible = sweep.best(), sweep.best_feasible()
         assert best is not None
-        assert (step.bias, step.balanced_accuracy) == pytest.approx((best.bias, best.balanced_accuracy), abs=0.02)
+        assert (step.bias, step.quality) == pytest.approx((best.bias, best.quality), abs=0.02)
         objectives.append(feasible.objective if feasible else 0.0)
     np.testing.assert_allclose([step.objective for step in repair.trajectory], objectives, atol=0.02)
     assert repair.point.objective == pytest.approx(max(objectives), abs=0.02)
@@ -42,7 +42,7 @@ def test_the_run_is_that_of_the_naive_loop(name: str, metric: str, setting: Maki
     assert repair.state.keys() == expected.keys()
     assert all(torch.equal(repair.state[name], expected[name]) for name in expected)
     performance, bias = scorer.at(network.logits(given.select, repair.state) > repair.point.cut)[:2]
-    assert (performance, bias) == pytest.approx((repair.point.balanced_accuracy, repair.point.bias), abs=0.01)
+    assert (performance, bias) == pytest.approx((repair.point.quality, repair.point.bias), abs=0.01)
 
 
 def test_the_factors_are_normal_with_mean_one() -> None:
@@ -79,7 +79,7 @@ def test_memory_changes_no_trial(memory: int, setting: Making) -> None:
     repair = Perturb(trials=40, variance=0.05, memory=memory).repair(given)
     usual = Perturb(trials=40, variance=0.05).repair(given)
     assert repair.chosen == usual.chosen
-    found, expected = ([step.balanced_accuracy for step in run.trajectory] for run in (repair, usual))
+    found, expected = ([step.quality for step in run.trajectory] for run in (repair, usual))
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
 

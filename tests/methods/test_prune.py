@@ -62,7 +62,7 @@ def _plain(method: Prune, given: Setting) -> list[list[list[Any]]]:
                 state |= layer.prune(state, [unit], outgoing=method.outgoing)
         steps.append([[units[k][0].path, units[k][1]] for k in picked])
         best = scorer.sweep(network.logits(rows, state)).best()
-        if (0.5 if best is None else best.balanced_accuracy) < method.stop_below:
+        if (0.5 if best is None else best.quality) < method.stop_below:
             break
     return steps
 
@@ -140,7 +140,7 @@ def _holds(given: Setting, repair: Repair, method: Prune) -> None:
             assert torch.equal(repair.state[name], value)
     scorer = given.objective.on(given.select)
     performance, bias = scorer.at(network.logits(given.select, repair.state) > repair.point.cut)
-    assert (performance, bias) == pytest.approx((repair.point.balanced_accuracy, repair.point.bias), abs=0.01)
+    assert (performance, bias) == pytest.approx((repair.point.quality, repair.point.bias), abs=0.01)
     objectives = [step.objective for step in repair.trajectory]
     if repair.point.feasible:
         assert repair.chosen == int(np.argmax(objectives))
@@ -197,7 +197,7 @@ def test_the_most_influential_unit_goes_first(favorable: str, setting: Making, t
         assert _order(repair)[0] == [["0", 0]]
         assert repair.point.feasible
         assert repair.changes == {"units": {"0": [0]}}
-        assert repair.point.balanced_accuracy > 0.9
+        assert repair.point.quality > 0.9
     sign = 1 if favorable == "negative" else -1
     assert np.sign(Prune().repair(given).trajectory[0].bias) == sign
 
@@ -216,11 +216,11 @@ def test_ties_go_in_the_order_of_the_graph(setting: Making, tmp_path: Path) -> N
 def test_it_stops_where_the_network_has_collapsed(setting: Making) -> None:
     given = setting(opened.network("relu"))
     some = Prune(stop_below=0.7).repair(given).trajectory
-    assert all(step.balanced_accuracy >= 0.7 for step in some[:-1])
-    assert some[-1].balanced_accuracy < 0.7
+    assert all(step.quality >= 0.7 for step in some[:-1])
+    assert some[-1].quality < 0.7
     everything = Prune(stop_below=0).repair(given).trajectory
     assert len(everything) == 1 + 2 * nets.UNITS
-    assert everything[-1].balanced_accuracy == 0.5, "without units the score is constant"
+    assert everything[-1].quality == 0.5, "without units the score is constant"
     assert len(Prune(limit=3, stop_below=0).repair(given).trajectory) == 4
 
 

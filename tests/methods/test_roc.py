@@ -46,7 +46,7 @@ def test_the_point_is_of_the_rules_own_decisions(groups: int, metric: str, weigh
     codes = rows.attributes["a"].codes
     decided = network.logits(rows) > rule.cuts[codes]
     point = given.objective.on(rows).judge(decided)
-    assert (repair.point.balanced_accuracy, repair.point.bias) == (point.balanced_accuracy, point.bias)
+    assert (repair.point.quality, repair.point.bias) == (point.quality, point.bias)
     assert repair.point.feasible == point.feasible
     assert abs(point.bias) < 0.19
     assert repair.trajectory[0].step == 0
@@ -112,7 +112,7 @@ def test_accuracy_keeps_the_least_balanced_accuracy(setting: Making) -> None:
     rows = rows.take(kept)
     free = ROC().repair(setting(network, rows, eps=0.2, performance="accuracy", min_performance=0.0))
     held = ROC().repair(setting(network, rows, eps=0.2, performance="accuracy", min_performance=0.62))
-    assert free.point.balanced_accuracy < 0.62 <= held.point.balanced_accuracy
+    assert free.point.quality < 0.62 <= held.point.quality
     assert held.point.feasible
     assert held.point.performance <= free.point.performance
 

@@ -39,9 +39,9 @@ def test_the_best_feasible_candidate_is_kept_with_its_state() -> None:
     first = search.add(BIASED, dict, {"pruned": 0})
     assert first.step == 0
     assert first.bias == pytest.approx(-0.5)
-    assert first.balanced_accuracy == pytest.approx(0.75)
+    assert first.quality == pytest.approx(0.75)
     second = search.add(FAIR, lambda: _state("second"))
-    assert (second.bias, second.balanced_accuracy, second.objective) == (0, 1, 1)
+    assert (second.bias, second.quality, second.objective) == (0, 1, 1)
     search.add(FAIR - 1, lambda: _state("third"))
     repair = search.repair({"units": {}}, ("A note.",))
     assert repair.chosen == 1
@@ -80,7 +80,7 @@ def test_without_a_feasible_candidate_the_closest_is_kept() -> None:
 def test_constant_scores_are_a_candidate_that_cannot_win() -> None:
     search = Search(_scorer())
     step = search.add(np.zeros(8), dict)
-    assert (step.bias, step.balanced_accuracy, step.objective) == (0, 0.5, 0)
+    assert (step.bias, step.quality, step.objective) == (0, 0.5, 0)
     with pytest.raises(ModelError, match="every selection row the same score"):
         search.repair({})
     search.add(FAIR, dict)

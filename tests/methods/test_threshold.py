@@ -24,7 +24,7 @@ def test_no_other_cut_is_better(name: str, form: str, setting: Callable[..., Set
     scorer = given.objective.on(given.select)
     logits = network.logits(given.select)
     performance, bias = scorer.at(logits > repair.point.cut)
-    assert (performance, bias) == pytest.approx((repair.point.balanced_accuracy, repair.point.bias))
+    assert (performance, bias) == pytest.approx((repair.point.quality, repair.point.bias))
     assert repair.point.feasible
     assert abs(bias) < 0.29
     ordered = np.unique(logits.astype(np.float64))
@@ -38,4 +38,4 @@ def test_where_no_cut_is_feasible_the_closest_is_named(setting: Callable[..., Se
     repair = Threshold().repair(given)
     assert not repair.point.feasible
     assert repair.point.objective == 0
-    assert repair.point.balanced_accuracy >= 0.7
+    assert repair.point.quality >= 0.7

@@ -156,7 +156,7 @@ def test_every_constraint_must_hold():
     assert sweep.best_feasible() is None
     both = scorer.sweep(np.array([0, 5, 3, 2, 1, 4, 6, 7], np.float32))
     point = both.best_feasible()
-    assert (point.cut, point.biases, point.balanced_accuracy) == (3.5, (-0.5, 0.0), 0.75) or point.feasible
+    assert (point.cut, point.biases, point.quality) == (3.5, (-0.5, 0.0), 0.75) or point.feasible
     for index in range(len(both)):
         holds = abs(both.differences[0, index]) < 0.2 and abs(both.differences[1, index]) < 0.6
         assert both.feasible[index] == holds
@@ -166,7 +166,7 @@ def test_the_target_of_several_constraints_uses_up_most_of_its_bound():
     scorer = two_attributes()
     logits = np.array([0, 4, 1, 5, 2, 6, 3, 7], np.float32)
     best = scorer.sweep(logits).best()
-    assert best.balanced_accuracy == 1.0
+    assert best.quality == 1.0
     assert [target.bias for target in scorer.targets(logits)] == [0.0, 0.0]
     skewed = np.array([0, 4, 1, 5, 2, 6, 4.5, 7], np.float32)
     assert scorer.target(skewed).comparison in (0, 1)
@@ -224,7 +224,7 @@ def test_rows_that_are_not_judged_count_for_the_bias_alone():
     scorer = Objective(SPD, min_performance=0.0).on(replace(sample, judged=judged))
     point = scorer.judge(DECISIONS)
     assert point.bias == pytest.approx(1 / 3 - 2 / 3)
-    assert point.balanced_accuracy == pytest.approx(balanced_accuracy_score(SAMPLE.y[judged], DECISIONS[judged]))
+    assert point.quality == pytest.approx(balanced_accuracy_score(SAMPLE.y[judged], DECISIONS[judged]))
     logits = np.array([4, 0, 1, 3, 6, 2, 5], np.float32)
     sweep = scorer.sweep(logits)
     for index, cut in enumerate(sweep.cuts):
@@ -248,7 +248,7 @@ def test_selection_uses_eps_less_the_margin():
     logits = np.array([0, 1, 0, 1], np.float32)
     scorer = Objective(Constraint("spd", "sex", 0.6), margin=0.1).on(sample)
     point = scorer.select(logits)
-    assert (point.cut, point.feasible, point.balanced_accuracy, point.objective) == (0.5, True, 1.0, 1.0)
+    assert (point.cut, point.feasible, point.quality, point.objective) == (0.5, True, 1.0, 1.0)
     skewed = np.array([0, 1, 1, 0], np.float32)
     point = scorer.select(skewed)
     assert (point.cut, point.bias, point.feasible, point.objective) == (0.5, -1.0, False, 0.0)

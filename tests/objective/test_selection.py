@@ -89,7 +89,7 @@ def test_the_expected_rule_keeps_away_from_the_edge_where_rows_are_few():
         for rule in ("margin", "expected", "confident")
     }
     assert abs(points["expected"].bias) < abs(points["margin"].bias)
-    assert points["expected"].merit < points["expected"].balanced_accuracy
+    assert points["expected"].merit < points["expected"].quality
     assert abs(points["confident"].bias) < abs(points["margin"].bias)
 
 
@@ -101,16 +101,14 @@ def test_pooled_rows_count_for_the_bias_alone_and_for_less():
     scorer = Objective(Constraint("spd", "g", 0.25), min_performance=0.0).on(pooled)
     alone = Objective(Constraint("spd", "g", 0.25), min_performance=0.0).on(select)
     decisions = logits > 0.1
-    assert scorer.judge(decisions).balanced_accuracy == pytest.approx(alone.judge(decisions[:300]).balanced_accuracy)
+    assert scorer.judge(decisions).quality == pytest.approx(alone.judge(decisions[:300]).quality)
     codes, weight = pooled.attributes["g"].codes, np.repeat([1.0, 0.5], [300, 900])
     rates = [np.average(decisions[codes == group], weights=weight[codes == group]) for group in (0, 1)]
     assert scorer.judge(decisions).bias == pytest.approx(rates[0] - rates[1])
     sweep = scorer.sweep(logits)
     for index in range(0, len(sweep), 97):
         point = scorer.judge(logits > sweep.cuts[index])
-        assert (sweep.balanced_accuracy[index], sweep.bias[index]) == pytest.approx(
-            (point.balanced_accuracy, point.bias)
-        )
+        assert (sweep.quality[index], sweep.bias[index]) == pytest.approx((point.quality, point.bias))
 
 
 @pytest.mark.parametrize("metric", ["tpr", "fpr"])
@@ -135,9 +133,7 @@ def test_labels_of_pooled_rows_are_in_part_the_networks_own_probabilities(metric
     sweep = scorer.sweep(logits)
     for index in range(0, len(sweep), 53):
         point = scorer.judge(logits > sweep.cuts[index])
-        assert (sweep.balanced_accuracy[index], sweep.bias[index]) == pytest.approx(
-            (point.balanced_accuracy, point.bias)
-        )
+        assert (sweep.quality[index], sweep.bias[index]) == pytest.approx((point.quality, point.bias))
     comparison = scorer.comparisons[0]
     part = comparison.part(scorer.weight)
     assert np.bincount(codes, weight * part, 2) == pytest.approx(comparison.sizes)

@@ -29,7 +29,7 @@ def test_every_cut_worked_by_hand():
     sweep = scorer(Y, CODES).sweep(LOGITS)
     assert sweep.cuts.tolist() == [-1.5, -0.5, 0.5, 1.5, 2.5]
     tpr, tnr = [1, 1, 2 / 3, 2 / 3, 1 / 3], [1 / 3, 2 / 3, 2 / 3, 1, 1]
-    assert sweep.balanced_accuracy.tolist() == pytest.approx([(p + n) / 2 for p, n in zip(tpr, tnr, strict=True)])
+    assert sweep.quality.tolist() == pytest.approx([(p + n) / 2 for p, n in zip(tpr, tnr, strict=True)])
     assert sweep.bias.tolist() == pytest.approx([-1 / 3, 0, -1 / 3, 0, -1 / 3])
     assert len(sweep) == 5
 
@@ -74,7 +74,7 @@ def test_ties_in_performance_go_to_the_smaller_bias():
 
 def test_the_closest_point():
     assert a_sweep([0.9, 0.6, 0.5], [0.3, -0.1, 0.0]).closest() == a_point(1.5, 0.6, -0.1, 0.0, False)
-    assert a_sweep([0.6, 0.7], [0.1, -0.1]).closest().balanced_accuracy == 0.7
+    assert a_sweep([0.6, 0.7], [0.1, -0.1]).closest().quality == 0.7
     # None performs well enough: the best performing.
     assert a_sweep([0.5, 0.54], [0.0, 0.2]).closest().cut == 1.5
     assert a_sweep([], []).closest() is None
@@ -140,9 +140,9 @@ def test_every_candidate_matches_scikit_learn_and_fairlearn(problem):
         assert decisions.any()
         assert not decisions.all()
         performance, bias = oracle(decisions, **problem)
-        assert sweep.balanced_accuracy[index] == pytest.approx(performance, abs=1e-12)
+        assert sweep.quality[index] == pytest.approx(performance, abs=1e-12)
         assert sweep.bias[index] == pytest.approx(bias, abs=1e-12)
-        figures = (sweep.balanced_accuracy[index], sweep.bias[index])
+        figures = (sweep.quality[index], sweep.bias[index])
         assert judge.at(decisions) == (figures if exact else pytest.approx(figures, abs=1e-12))
 
 
@@ -151,14 +151,14 @@ def test_every_candidate_matches_scikit_learn_and_fairlearn(problem):
 def test_the_choice_matches_a_search_through_all_candidates(problem):
     logits = problem.pop("logits")
     sweep = scorer(**problem, min_performance=0.5).sweep(logits)
-    candidates = list(zip(sweep.balanced_accuracy.tolist(), np.abs(sweep.bias).tolist(), strict=True))
+    candidates = list(zip(sweep.quality.tolist(), np.abs(sweep.bias).tolist(), strict=True))
     feasible = [(-ba, bias) for ba, bias in candidates if ba >= 0.5 and bias < 0.29]
     found = sweep.best_feasible()
-    assert (found and (-found.balanced_accuracy, abs(found.bias))) == (min(feasible) if feasible else None)
+    assert (found and (-found.quality, abs(found.bias))) == (min(feasible) if feasible else None)
     close = [(bias, -ba) for ba, bias in candidates if ba >= 0.5]
     if close:
         found = sweep.closest()
-        assert (abs(found.bias), -found.balanced_accuracy) == min(close)
+        assert (abs(found.bias), -found.quality) == min(close)
 
 
 @given(problem())
@@ -169,7 +169,7 @@ def test_favorable_negative_equals_flipped_labels_and_scores(problem):
     ours = scorer(**problem).sweep(logits)
     flipped = scorer(**{**problem, "y": 1 - problem["y"], "favorable": "positive"}).sweep(-logits)
     assert ours.cuts.tolist() == (-flipped.cuts[::-1]).tolist()
-    assert ours.balanced_accuracy == pytest.approx(flipped.balanced_accuracy[::-1], abs=1e-12)
+    assert ours.quality == pytest.approx(flipped.quality[::-1], abs=1e-12)
     assert ours.bias == pytest.approx(flipped.bias[::-1], abs=1e-12)
 
 
@@ -269,4 +269,4 @@ def test_a_large_sweep_agrees_with_a_direct_count():
     sweep = judge.sweep(logits)
     for index in range(0, len(sweep), 97):
         expected = judge.at(logits > sweep.cuts[index])
-        assert (sweep.balanced_accuracy[index], sweep.bias[index]) == expected
+        assert (sweep.quality[index], sweep.bias[index]) == expected
