@@ -192,6 +192,16 @@ class Effects(_Part):
             raise ValueError("predictor and predictor_sha256 belong together")
         return self
 
+    def behind(self, prefix: str) -> Effects:
+        """Return the effects of a file whose state entries stand behind a prefix."""
+        random = tuple(
+            item.model_copy(
+                update={"mean": prefix + item.mean, "spread": None if item.spread is None else prefix + item.spread}
+            )
+            for item in self.random
+        )
+        return self.model_copy(update={"fixed": tuple(prefix + name for name in self.fixed), "random": random})
+
 
 class Contract(_Part):
     """How rows of a raw table become the network's inputs, and what its output means.

@@ -86,10 +86,18 @@ def draw(network: Network, generator: np.random.Generator) -> dict[str, Tensor]:
     }
 
 
-def editable(network: Network, edit: Edit) -> Network:
+def editable(network: Network, edit: Edit, rows: int) -> Network:
     """Return the network with the parameters that a method may change.
 
-    The means of random effects are kept near where they are: `Network.anchors` tells their posterior SD.
+    The means of random effects are kept near where they are: `Network.anchors` tells their posterior SD. What that
+    counts for is 1 / `rows`, as the Kullback-Leibler term does in training (Fair MEDL eq. 1, with λ_K = 1 / n).
+
+    Parameters
+    ----------
+    network : Network
+    edit : {"fe", "fe+re"}
+    rows : int
+        Rows that gradients are taken on.
 
     Raises
     ------
@@ -108,7 +116,7 @@ def editable(network: Network, edit: Edit) -> Network:
         return replace(network, parameters=_ordered(network, chosen))
     sds = posterior_sds(network)
     chosen |= {item.mean for item in effects.random}
-    return replace(network, parameters=_ordered(network, chosen), anchors=sds)
+    return replace(network, parameters=_ordered(network, chosen), anchors=sds, anchor_weight=1 / rows)
 
 
 def _ordered(network: Network, chosen: set[str]) -> tuple[str, ...]:

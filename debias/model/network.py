@@ -89,6 +89,8 @@ class Network:
         Embedded, from a sidecar, or as given.
     anchors : mapping of str to Tensor
         Parameters that a method keeps near where they are, with the SD that tells what near is.
+    anchor_weight : float
+        What ½ Σ ((μ − μ₀) / SD)² over the anchors counts for beside a loss that is a mean over rows.
     """
 
     archive: Archive
@@ -103,6 +105,7 @@ class Network:
     contract: Contract | None
     module: Any = field(compare=False, repr=False, default=None)
     anchors: Mapping[str, Tensor] = field(default_factory=dict)
+    anchor_weight: float = 1.0
 
     @classmethod
     def open(

@@ -59,6 +59,7 @@ class Tuning:
         self._state = {name: value.to(device) for name, value in network.state.items()}
         self._leaves: dict[tuple[str, ...], Tensor] = {}
         self._anchors = {name: (self._state[name].clone(), sd.to(device)) for name, sd in network.anchors.items()}
+        self._anchor_weight = network.anchor_weight
         self._stacked: dict[str, Tensor] = {}
         trained = set(network.parameters)
         self._groups = self._grouped(trained)
@@ -169,11 +170,11 @@ class Tuning:
         ]
 
     def _anchored(self, name: str, leaf: Tensor, gradient: Tensor) -> Tensor:
-        """Return the gradient with that of ½ Σ ((μ − μ₀) / s)², where the parameter is to stay near where it was."""
+        """Return the gradient with that of w ½ Σ ((μ − μ₀) / s)², where the parameter is to stay near where it was."""
         if name not in self._anchors:
             return gradient
         start, sd = self._anchors[name]
-        return gradient + (leaf.detach() - start) / sd**2
+        return gradient + self._anchor_weight * (leaf.detach() - start) / sd**2
 
     def _unstacked(self, effective: Sequence[Pair]) -> dict[str, Pair]:
         weights: dict[str, Pair] = {}

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from debias.model.network import Network
 
 _SAMPLE_ROWS = 7
+PREFIX = "network."
+"""What stands before the names of the network's own state in a file with a rule."""
 
 
 class Ruled(nn.Module):
     """A network with a rule: ``forward(x, group)``, with `group` the int64 code [N] of each row's group.
 
-    The network's state stands under its own names behind ``network.``, the rule's numbers under ``rule_…``. The output
+    The network's state stands under its own names behind `PREFIX`, the rule's numbers under ``rule_…``. The output
     has the shape and the type of the network's own. A rule of plain thresholds shifts the logit of each group, so that
     the deployed threshold decides as the group's cut did and the score keeps its meaning. A rule that draws returns
     its decision: probability 1 or 0, or a logit of ±8 on either side of the deployed threshold's. A code that is no
@@ -93,12 +95,16 @@ class Ruled(nn.Module):
 
     def forward(self, x: Tensor, group: Tensor) -> Tensor:
         """Return the score, or the decision, of each row."""
+        return self.ruled(self.network(x), x, group)
+
+    def ruled(self, output: Tensor, x: Tensor, group: Tensor) -> Tensor:
+        """Return the score, or the decision, of each row from the network's output."""
         known = torch.logical_and(group >= 0, group < self.rule_cuts.shape[0]).all()
         if self.asserts:
             assert bool(known), "group holds a code that is none of the model's groups"
         else:
             torch.ops.aten._assert_async.msg(known, "group holds a code that is none of the model's groups")
-        logits = self.logits(self.network(x))
+        logits = self.logits(output)
         cuts = self.rule_cuts.index_select(0, group)
         if self.plain:
             score = logits - cuts + self.deployed
@@ -144,13 +150,21 @@ class Ruled(nn.Module):
         return score if self.wide else score.to(torch.float32)
 
 
+class RuledByCluster(Ruled):
+    """A network that reads a cluster beside the features, with a rule: ``forward(x, z, group)``."""
+
+    def forward(self, x: Tensor, z: Tensor, group: Tensor) -> Tensor:  # type: ignore[override]
+        """Return the score, or the decision, of each row."""
+        return self.ruled(self.network(x, z), x, group)
+
+
 def wrapped(network: Network, state: Mapping[str, Tensor], rule: Rule, *, width: int, threshold: float) -> Loaded:
     """Return the program of a network with a rule behind it, in the network's own format.
 
     Parameters
     ----------
     network : Network
-        The original; its only input are the features.
+        The original; it reads the features, and perhaps a cluster behind them.
     state : mapping of str to Tensor
         Entries of its state that change.
     rule : Rule
@@ -175,11 +189,12 @@ def wrapped(network: Network, state: Mapping[str, Tensor], rule: Rule, *, width:
         state |= network.head.fold({**network.state, **state}, highest, 0.5)
         rule = replace(rule, cuts=rule.cuts - highest)
     loaded = network.loaded(state)
-    columns = _columns(network, width)
+    columns = _columns(network)
     wide = network.dtype == torch.float64
     exported = isinstance(loaded, torch.export.ExportedProgram)
     inner = loaded.module(check_guards=False) if isinstance(loaded, torch.export.ExportedProgram) else loaded
-    module = Ruled(
+    shape = Ruled if len(network.inputs) == 1 else RuledByCluster
+    module = shape(
         inner, network.head, columns, rule, width=width, threshold=threshold, wide=wide, asserts=not exported
     )
     with warnings.catch_warnings():
@@ -189,26 +204,27 @@ def wrapped(network: Network, state: Mapping[str, Tensor], rule: Rule, *, width:
         batch = static_batch(loaded)
         free = None if batch is not None else free_batch(loaded)
         rows = batch or (_SAMPLE_ROWS if free is None else max(_SAMPLE_ROWS, free.min or 0))
-        example = torch.zeros(rows, width, dtype=network.dtype), torch.zeros(rows, dtype=torch.int64)
+        example = *network.zeros(rows).values(), torch.zeros(rows, dtype=torch.int64)
         shapes = None if batch is not None else tuple({0: free or torch.export.Dim.AUTO} for _ in example)
         return torch.export.export(module, example, dynamic_shapes=shapes)
 
 
-def _columns(network: Network, width: int) -> int:
+def _columns(network: Network) -> int:
     """Return 0 for an output of shape [N], else its number of columns."""
-    rows = torch.zeros(network.batch or _SAMPLE_ROWS, width, dtype=network.dtype)
-    output = network.call({network.inputs[0].name: rows})
+    output = network.call(network.zeros(network.batch or _SAMPLE_ROWS))
     return 0 if output.ndim == 1 else int(output.shape[1])
 
 
 def reasons(network: Network) -> list[Problem]:
     """Return why a rule cannot be written round a network; nothing where it can."""
-    if len(network.inputs) == 1:
+    roles = tuple(item.role for item in network.inputs)
+    if roles in {("features",), ("features", "cluster")} and not any(item.codes for item in network.inputs):
         return []
     others = ", ".join(f"{item.name} ({item.role})" for item in network.inputs if item.role != "features")
     return [
         Problem(
-            f"the network takes {others} beside its features; a rule by group is written round networks of one input",
+            f"the network takes {others or 'codes'} beside its features; a rule by group is written round networks of "
+            "features, or of features and a cluster",
             str(network.archive.path),
             "Use a method that changes the weights, or start from the file before the rule was added.",
         )

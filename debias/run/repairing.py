@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from debias.errors import ModelError
 from debias.methods.base import Method, Progress, Step, silent
 from debias.methods.threshold import Threshold
+from debias.model.effects import shift
 from debias.model.network import Network
 from debias.model.rule import shared_draws
 from debias.objective import exit_code
@@ -19,6 +20,9 @@ from debias.run.figures import probability
 from debias.run.opening import Request, model_info, versions
 from debias.run.statements import one_decision, repair_statement
 from debias.run.workbench import Attempt, Workbench, output_path
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def run_repair(request: Request, method: Method, progress: Progress = silent) -> Report:
@@ -33,7 +37,7 @@ def run_repair(request: Request, method: Method, progress: Progress = silent) ->
 def finish(bench: Workbench, attempt: Attempt, out: Path) -> Report:
     """Write the file of an attempt where its verdict allows it, and return the report."""
     opened, request, objective, parts = bench.opened, bench.opened.request, bench.objective, bench.parts
-    repair, method, ruling = attempt.repair, attempt.method, attempt.ruling
+    repair, method, ruling, network = attempt.repair, attempt.method, attempt.ruling, opened.network
     plainest = repair if isinstance(method, Threshold) else bench.plainest()
     unchanged = bench.unchanged(plainest)
     on_verdict = {**{name: both[0] for name, both in unchanged.items()}, "after": attempt.verdict}
@@ -69,11 +73,19 @@ def finish(bench: Workbench, attempt: Attempt, out: Path) -> Report:
             *parts.notes,
             *one_decision(on_verdict["before"]),
             *repair.notes,
+            *_moved(network, repair.state),
             *(() if write else ("No model was written; --keep-best writes the closest candidate.",)),
         ],
         command=request.command(method.flags()),
         **common(opened, objective),
     )
+
+
+def _moved(network: Network, state: Mapping[str, Tensor]) -> list[str]:
+    """Return how far a repair moved the random effects of clusters."""
+    found = shift(network, state)
+    told = ", ".join(f"{name} by at most {far:.2f}" for name, far in found.items())
+    return [f"Random effects moved, in posterior SDs: {told}."] if found else []
 
 
 def _selection_rule(bench: Workbench) -> str:

@@ -17,7 +17,7 @@ from debias.errors import Problem, UsageError, together
 from debias.files import check_output
 from debias.methods.base import Method, Progress, Repair, Setting, silent
 from debias.methods.threshold import Threshold
-from debias.model.effects import editable
+from debias.model.effects import editable, fixed, has_fixed_head
 from debias.model.head import sigmoid
 from debias.model.network import Network
 from debias.objective import Objective
@@ -53,6 +53,8 @@ class Attempt:
         The repaired file needs the attribute at prediction.
     seconds : float
         Of the method, wall clock.
+    fixed_cut : float or None
+        Where the fixed-effects score of a mixed-effects network is cut, logit scale.
     """
 
     method: Method
@@ -64,6 +66,7 @@ class Attempt:
     disagreements: int | None
     uses_attribute: bool
     seconds: float
+    fixed_cut: float | None = None
     written: Repaired | None = field(default=None, repr=False)
 
     @property
@@ -134,7 +137,7 @@ class Workbench:
         for rows in {id(part): part for part in (parts.select, parts.train)}.values():
             opened.network.logits(rows)  # names the rows that get no score
         select, objective = _pooled(opened, parts, objective)
-        network = editable(opened.network, request.edit)
+        network = editable(opened.network, request.edit, len(parts.train))
         setting = Setting(network, parts.train, select, objective, request.seed, request.device)
         return cls(opened, objective, parts, on_select, on_verdict, setting)
 
@@ -156,7 +159,8 @@ class Workbench:
         start = time.perf_counter()
         repair = method.repair(replace(self.setting, progress=progress))
         seconds = time.perf_counter() - start
-        written = Repaired(self.opened, repair, self.opened.request)
+        fixed_cut = self._fixed_cut(repair)
+        written = Repaired(self.opened, repair, self.opened.request, fixed_cut)
         chosen, after = written.counted(self.on_select), written.counted(self.on_verdict)
         held = repair.point.feasible and holds(chosen.figures, self.objective)
         ruling = after.ruling(self.on_verdict, held=held, fresh=not self.parts.optimistic)
@@ -170,12 +174,20 @@ class Workbench:
             disagreements=after.disagreements,
             uses_attribute=self.opened.attribute_is_input or repair.uses_attribute,
             seconds=seconds,
+            fixed_cut=fixed_cut,
             written=written,
         )
 
+    def _fixed_cut(self, repair: Repair) -> float | None:
+        """Return where the fixed-effects score of a mixed-effects network is best cut, by the same objective."""
+        network, select = self.opened.network, self.parts.select
+        if not has_fixed_head(network) or network.head.kind == "value" or repair.rule is not None:
+            return None
+        return self.on_select.scorer.select(network.logits(fixed(select), repair.state)).cut
+
     def file_of(self, attempt: Attempt) -> Repaired:
         """Return the repaired file of an attempt, made again where the attempt came from another process."""
-        return attempt.written or Repaired(self.opened, attempt.repair, self.opened.request)
+        return attempt.written or Repaired(self.opened, attempt.repair, self.opened.request, attempt.fixed_cut)
 
     def unchanged(self, plainest: Repair) -> dict[str, tuple[Figures, Figures]]:
         """Return the unchanged network as deployed, at its best and at its best feasible threshold.
@@ -220,7 +232,7 @@ def output_path(request: Request) -> Path:
 
 def unfit(network: Network, method: type[Method] | Method, keep_scores: bool = False) -> list[Problem]:
     """Return why a method's repair could not be written into a network's file; nothing where it could."""
-    if any(item.codes for item in network.inputs):
+    if any(item.codes and item.role == "group" for item in network.inputs):
         return [
             Problem("the file already decides by a rule of an earlier repair", "", "Start from the file before it.")
         ]

@@ -15,9 +15,10 @@ from debias.errors import Problem, WriteError
 from debias.files import write_atomic
 from debias.methods.base import Repair
 from debias.model.archive import Archive, archive_of, open_archive, serialise
+from debias.model.head import logit
 from debias.model.network import Network, from_archive
 from debias.model.rule import Rule
-from debias.model.wrapped import wrapped
+from debias.model.wrapped import PREFIX, wrapped
 from debias.run.auditing import Deployed, deployed
 from debias.run.figures import Measured, probability
 from debias.run.opening import Opened, Request
@@ -26,11 +27,12 @@ from debias.run.opening import Opened, Request
 class Repaired:
     """The repaired file: serialised, read back, and only then counted."""
 
-    def __init__(self, opened: Opened, repair: Repair, request: Request) -> None:
+    def __init__(self, opened: Opened, repair: Repair, request: Request, fixed_cut: float | None = None) -> None:
         self.network, self.opened, self.request = opened.network, opened, request
         self.rule = repair.rule
+        self.fixed_cut = fixed_cut
         self.folded = not request.keep_scores and self.rule is None
-        self.state = dict(repair.state)
+        self.state, self.repair_cut = dict(repair.state), repair.point.cut
         head = self.network.head
         if self.rule is not None:
             self.threshold = opened.threshold
@@ -57,9 +59,21 @@ class Repaired:
 
     def contract(self) -> Contract:
         """Return the contract of the repaired file: what was settled in this run, so that an audit needs no flags."""
-        output = Output(kind=self.network.head.kind, decision=self._decision(), threshold=self.threshold)
+        output = Output(
+            kind=self.network.head.kind,
+            decision=self._decision(),
+            threshold=self.threshold,
+            fixed_threshold=self._fixed_threshold(),
+        )
         settled = _settled(self.opened).model_copy(update={"output": output})
         return settled if self.rule is None else _ruled(settled, self.rule, self.network)
+
+    def _fixed_threshold(self) -> float | None:
+        """Return where the fixed-effects score is cut: folding moves both scores by the same amount."""
+        if self.fixed_cut is None or self.rule is not None:
+            return None
+        moved = logit(self.threshold) - self.repair_cut if self.folded else 0.0
+        return probability(self.fixed_cut + moved)
 
     def _decision(self) -> Literal["score", "argmax"]:
         return self.opened.decision if self.folded or self.rule is not None else "score"
@@ -88,11 +102,18 @@ class Repaired:
 
 
 def _ruled(contract: Contract, rule: Rule, network: Network) -> Contract:
-    """Return the contract with the rule's group as a second input."""
+    """Return the contract with the rule's group as another input."""
     width = next((item.width for item in contract.inputs if item.role == "features"), network.inputs[0].width)
-    inputs = Input(name="x", role="features", width=width), Input(name="group", role="group", width=len(rule.groups))
+    cluster = next((item for item in contract.inputs if item.role == "cluster"), None)
+    inputs = (
+        Input(name="x", role="features", width=width),
+        *(() if cluster is None else (cluster.model_copy(update={"name": "z"}),)),
+        Input(name="group", role="group", width=len(rule.groups)),
+    )
     column = Feature(column=rule.attribute, kind="category", role="group", categories=rule.groups, missing="zero")
-    return contract.model_copy(update={"inputs": inputs, "features": (*contract.features, column)})
+    effects = None if contract.effects is None else contract.effects.behind(PREFIX)
+    changes = {"inputs": inputs, "features": (*contract.features, column), "effects": effects}
+    return contract.model_copy(update=changes)
 
 
 def _settled(opened: Opened) -> Contract:
