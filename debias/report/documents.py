@@ -8,15 +8,17 @@ from debias.report.content import Document, document
 
 if TYPE_CHECKING:
     from debias.report.comparison import Comparison
+    from debias.report.importance import Importance
     from debias.report.inspection import Inspection
     from debias.report.model import Report
 
-    Value: TypeAlias = Report | Inspection | Comparison
+    Value: TypeAlias = Report | Inspection | Comparison | Importance
 
 
 def document_of(value: Value) -> Document:
-    """Return what a human report of a run, an inspection or a comparison says."""
+    """Return what a human report of any of them says."""
     from debias.report.comparison import Comparison
+    from debias.report.importance import Importance
     from debias.report.inspection import Inspection
 
     if isinstance(value, Inspection):
@@ -27,4 +29,8 @@ def document_of(value: Value) -> Document:
         from debias.report.comparison_content import comparison_document
 
         return comparison_document(value)
+    if isinstance(value, Importance):
+        from debias.report.importance_content import importance_document
+
+        return importance_document(value)
     return document(value)

@@ -1,0 +1,171 @@
+"""Feature importances as a picture: horizontal bars, one panel a model, probes set apart (as in Fair MEDL Fig. 3)."""
+
+from __future__ import annotations
+
+import io
+import unicodedata
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from debias.errors import Problem, UsageError
+from debias.report.importance import ColumnImportance, FeatureImportance, Importance, ModelImportance
+from debias.report.importance_content import place
+from debias.report.text import visible
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMATS = (".svg", ".png")
+LONGEST = 36
+"""Columns of text that a name takes at most."""
+
+PLAIN, PROBE, PROTECTED = ("#9ecae1", ""), ("#d55e00", "////"), ("#009e73", "....")
+"""Fill and hatch: the fills differ for every common kind of colour blindness, the hatches in print."""
+_BAR, _PANEL, _LEGEND = 0.24, 4.6, 0.45  # inches
+
+_STYLE: dict[str, Any] = {
+    "text.parse_math": False,  # a name may hold $ or _
+    "text.usetex": False,
+    "axes.formatter.use_mathtext": False,
+    "svg.hashsalt": "debias",
+    "svg.fonttype": "none",  # words stay words: to be found, read aloud and copied
+    "font.size": 9.0,
+    "hatch.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def unknown_picture(path: Path) -> Problem | None:
+    """Return the problem of a picture whose ending names no format, else None."""
+    if path.suffix.lower() in FORMATS:
+        return None
+    found = (
+        f"ends in {path.suffix}, which is no picture format" if path.suffix else "has no ending that tells the format"
+    )
+    return Problem(found, f"--picture {path}", f"Use one of: {', '.join(FORMATS)}.")
+
+
+def check_plotting() -> None:
+    """Refuse a picture where matplotlib is missing.
+
+    Raises
+    ------
+    UsageError
+        With the line that installs it.
+    """
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError:
+        found = "a picture needs matplotlib, which is not installed"
+        raise UsageError(Problem(found, "--picture", 'Install it: pip install "debias[plot]"')) from None
+
+
+def picture(found: Importance, format: str, *, by: str = "column") -> bytes:
+    """Return the picture of a report, the same bytes for the same report.
+
+    Parameters
+    ----------
+    found : Importance
+        What was measured; `top` tells how many bars a panel has.
+    format : {"svg", "png"}
+    by : {"column", "feature"}
+        Bars of columns, or of the table's columns with theirs added up.
+
+    Returns
+    -------
+    bytes
+        SVG with the words as text, or PNG at 200 dots an inch.
+    """
+    check_plotting()
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    bars = [_chosen(model, found.top, by) for model in found.models]
+    with style.context(["default", _STYLE]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        high = 1.2 + _LEGEND + _BAR * max(map(len, bars))
+        figure = Figure(figsize=(_PANEL * len(bars), high), layout="constrained")
+        panels: Sequence[Axes] = figure.subplots(1, len(bars), squeeze=False)[0]
+        for axes, model, chosen in zip(panels, found.models, bars, strict=True):
+            _panel(axes, _head(model), chosen, "column" if by == "column" else "feature")
+        _legend(figure, [item for chosen in bars for item in chosen])
+        stream = io.BytesIO()
+        metadata = {"Date": None, "Creator": None} if format == "svg" else {"Software": None}
+        figure.savefig(stream, format=format, dpi=200, metadata=metadata)
+    return stream.getvalue()
+
+
+_Item = ColumnImportance | FeatureImportance
+
+
+def _chosen(model: ModelImportance, top: int, by: str) -> list[_Item]:
+    """Return the first `top`, and the best probe where it is none of them."""
+    items: list[_Item] = [*(model.columns if by == "column" else model.features)]
+    chosen = items[:top]
+    if not any(item.probe for item in chosen):
+        chosen += [item for item in items[top:] if item.probe][:1]
+    return chosen
+
+
+def _head(model: ModelImportance) -> str:
+    head = shortened(model.title, LONGEST)
+    return head if model.best_probe_rank is None else f"{head}\nbest probe: rank {place(model.best_probe_rank)}"
+
+
+def _look(item: _Item) -> tuple[str, str]:
+    return PROBE if item.probe else PROTECTED if item.protected else PLAIN
+
+
+def _panel(axes: Axes, title: str, items: list[_Item], what: str) -> None:
+    heights = list(range(len(items)))
+    for height, item in zip(heights, items, strict=True):
+        fill, hatch = _look(item)
+        axes.barh(height, 100 * item.share, color=fill, hatch=hatch, edgecolor="#333333", linewidth=0.5)
+    axes.set_yticks(heights, [f"{place(item.rank)}. {shortened(item.name, LONGEST)}" for item in items])
+    axes.invert_yaxis()
+    axes.set_xlim(left=0)
+    axes.set_xlabel(f"share of all importances, % (by {what})")
+    axes.set_title(title, fontsize=10)
+
+
+def _legend(figure: Any, items: list[_Item]) -> None:
+    from matplotlib.patches import Patch
+
+    named = [(PLAIN, "input"), (PROTECTED, "protected attribute"), (PROBE, "confounding probe")]
+    looks = {_look(item) for item in items}
+    handles = [
+        Patch(facecolor=fill, hatch=hatch, edgecolor="#333333", linewidth=0.5, label=label)
+        for (fill, hatch), label in named
+        if (fill, hatch) in looks
+    ]
+    if len(handles) > 1:
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return text of others on one line, cut in the middle where it takes more than `longest` columns.
+
+    Both ends stay: columns of one category differ at the end.
+    """
+    text = visible(text).strip() or "(blank)"
+    if sum(map(_columns, text)) <= longest:
+        return text
+    front, back = _ahead(text, longest // 2), _ahead(text[::-1], longest - 1 - longest // 2)[::-1]
+    return f"{front}…{back}"
+
+
+def _columns(char: str) -> int:
+    return 0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _ahead(text: str, columns: int) -> str:
+    taken = ""
+    for char in text:
+        columns -= _columns(char)
+        if columns < 0:
+            break
+        taken += char
+    return taken
