@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-SCHEMA_VERSION = "2.0"
+SCHEMA_VERSION = "2.1"
 
 Metric = Literal["statistical-parity", "equal-opportunity", "predictive-equality", "equalized-odds", "impact-ratio"]
 Performance = Literal["balanced-accuracy", "accuracy", "f1", "auroc"]
@@ -75,6 +75,37 @@ class Parity(_Part):
     groups: list[GroupFigures] = Field(description="Counts and rates per group.")
 
 
+class Dispersion(_Part):
+    """How far apart the groups of one attribute lie, whatever their number (Fair MEDL paper, section 2.3).
+
+    Groups count alike; a group without a value is left out of a figure and named; with fewer than two left the figure
+    is None, never 0.
+    """
+
+    attribute: str = Field(description="The protected attribute.")
+    groups: int = Field(description="Its number of groups.")
+    ddof: Literal[0, 1] = Field(default=0, description="The standard deviations divide by the groups less this.")
+    tpr_sd: Number = Field(description="Standard deviation of P(favourable decision | favourable label) over groups.")
+    fpr_sd: Number = Field(description="Standard deviation of P(favourable decision | unfavourable label) over groups.")
+    mse_sd: Number = Field(description="Standard deviation of the mean squared error over groups; of a regression.")
+    demographic_parity: Number = Field(
+        description="Mean absolute pairwise difference of the selection rates (eq. 3); of a regression of the mean "
+        "predictions (eq. 4)."
+    )
+    demographic_parity_soft: Number = Field(
+        description="The same of the mean probabilities, which no threshold has a part in; None for a regression."
+    )
+    attribute_swap: Number = Field(
+        description="Mean absolute change of the prediction when only the attribute's inputs are set to each other "
+        "group: what the paper calls counterfactual fairness, CF (eq. 6, of a regression eq. 7). It is no causal "
+        "statement: columns that go with the attribute stay as they are."
+    )
+    attribute_swap_reason: str | None = Field(default=None, description="Why the attribute swap is undefined.")
+    undefined_groups: dict[str, list[str]] = Field(
+        default_factory=dict, description="By figure, the groups that are left out: no row bears on it."
+    )
+
+
 class Figures(_Part):
     """What one network at one threshold does on one set of rows."""
 
@@ -87,6 +118,9 @@ class Figures(_Part):
         description="Of the attribute that uses up most of the bound, see `parities`; None where one is undefined."
     )
     parities: list[Parity] = Field(description="The groups of each attribute, in the order asked.")
+    dispersion: list[Dispersion] = Field(
+        default_factory=list, description="How far apart the groups of each attribute lie, in the order asked."
+    )
     auroc: Rate = Field(description="Area under the ROC curve; independent of the threshold.")
     brier: Number = Field(description="Mean squared difference of probability and label; None without a probability.")
     threshold: float = Field(description="Where the score of the file named is cut: score > threshold is positive.")

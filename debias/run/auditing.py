@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from debias.report.model import AttributeInfo, Figures, Report, Rows
 from debias.run.figures import Measured
 from debias.run.opening import Opened, Request, model_info, open_request, table_info, versions
 from debias.run.statements import bound_statement, one_decision
+from debias.run.swapping import Swapped, swapped
 from debias.run.verdict import Ruling, rule
 
 
@@ -131,7 +133,9 @@ class Deployed:
         return rule(self.figures, counts, scorer.attributes, scorer.objective, bounded=bounded, held=held, fresh=fresh)
 
 
-def deployed(opened: Opened, measured: Measured, output: Tensor | None = None) -> Deployed:
+def deployed(
+    opened: Opened, measured: Measured, output: Tensor | None = None, swaps: Mapping[str, Swapped] | None = None
+) -> Deployed:
     """Return what the file itself decides.
 
     Parameters
@@ -142,6 +146,8 @@ def deployed(opened: Opened, measured: Measured, output: Tensor | None = None) -
         The rows.
     output : Tensor, optional
         What the forward returned for these rows, where it was run before.
+    swaps : mapping of str to Swapped, optional
+        The attribute swaps on these rows, where they were measured before.
     """
     head, sample, at = opened.network.head, measured.sample, opened.threshold
     if output is None:
@@ -153,5 +159,7 @@ def deployed(opened: Opened, measured: Measured, output: Tensor | None = None) -
         disagreements = int((decisions != other).sum())
     probabilities = head.probabilities(output).double().numpy()
     scores = output.reshape(-1).double().numpy() if head.classes == 1 else opened.network.logits(sample)
-    figures = measured.figures(decisions.numpy(), at, scores=scores, probabilities=probabilities)
+    if swaps is None:
+        swaps = swapped(opened, sample, probabilities)
+    figures = measured.figures(decisions.numpy(), at, scores=scores, probabilities=probabilities, swaps=swaps)
     return Deployed(figures, decisions.numpy(), disagreements)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ from debias.fairness.metrics import Bias, Metric
 from debias.objective import Objective, Scorer, decide
 from debias.objective.comparison import Groups
 from debias.report.model import Figures, GroupFigures, IntervalFigures, Parity
+from debias.run import dispersion
+from debias.run.swapping import Swapped
 from debias.words import bare
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -37,11 +39,14 @@ class Measured:
         The objective on these rows.
     bounded : bool
         A bound was asked; without one the objective is 0.
+    ddof : {0, 1}
+        Of standard deviations over groups.
     """
 
     sample: Sample
     scorer: Scorer
     bounded: bool = True
+    ddof: Literal[0, 1] = 0
 
     @classmethod
     def on(cls, sample: Sample, objective: Objective, *, bounded: bool = True, lenient: bool = False) -> Measured:
@@ -55,6 +60,7 @@ class Measured:
         *,
         scores: Floats,
         probabilities: Floats | None,
+        swaps: Mapping[str, Swapped] | None = None,
     ) -> Figures:
         """Return the figures of decisions [N].
 
@@ -68,11 +74,16 @@ class Measured:
             What ranks the rows, for AUROC.
         probabilities : ndarray or None, shape [N]
             Of the positive label, for the Brier score.
+        swaps : mapping of str to Swapped, optional
+            The attribute swap of each attribute.
         """
         objective, sample = self.scorer.objective, self.sample
-        parities = [
-            self._parity(index, self.scorer.counts(decisions, index)) for index in range(len(objective.constraints))
-        ]
+        counts = [self.scorer.counts(decisions, index) for index in range(len(objective.constraints))]
+        parities = [self._parity(index, one) for index, one in enumerate(counts)]
+        groups = {
+            item.attribute: (groups, one)
+            for item, groups, one in zip(objective.constraints, self.scorer.attributes, counts, strict=True)
+        }
         biases = [parity.bias for parity in parities]
         everyone = self.scorer.counts(decisions).total
         kinds = {
@@ -91,6 +102,7 @@ class Measured:
             f1=kinds["f1"],
             bias=self._tightest(biases),
             parities=parities,
+            dispersion=dispersion.of_decisions(sample, groups, probabilities, swaps, self.ddof),
             auroc=kinds["auroc"],
             brier=None if probabilities is None else metrics.brier(probabilities, sample.y, sample.weight),
             threshold=threshold,

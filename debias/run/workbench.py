@@ -27,6 +27,7 @@ from debias.run.figures import Measured, probability
 from debias.run.opening import Opened, Request, open_request
 from debias.run.rows import Parts, divide
 from debias.run.statements import holds
+from debias.run.swapping import swapped
 from debias.run.verdict import Ruling
 from debias.run.writing import Repaired
 
@@ -211,9 +212,12 @@ class Workbench:
         network = self.opened.network
         logits, output = network.logits(measured.sample), network.outputs(measured.sample)
         probabilities = network.head.probabilities(output).double().numpy()
-        found = {"before": deployed(self.opened, measured, output).figures}
+        swaps = swapped(self.opened, measured.sample, probabilities)
+        found = {"before": deployed(self.opened, measured, output, swaps).figures}
         for name, cut in cuts.items():
-            found[name] = measured.figures(logits > cut, probability(cut), scores=logits, probabilities=probabilities)
+            found[name] = measured.figures(
+                logits > cut, probability(cut), scores=logits, probabilities=probabilities, swaps=swaps
+            )
         return found
 
     def plainest(self) -> Repair:
