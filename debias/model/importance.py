@@ -62,7 +62,7 @@ class RandomSpread:
     entry : str
         State entry of the posterior means.
     means : ndarray of float64, shape [clusters, coefficients]
-        On the scale of the logit, or of the output for a regression.
+        On the scale of the logit; of a regression on that of the standardised target.
     """
 
     entry: str

@@ -36,7 +36,7 @@ class ColumnImportance(_Ranked):
     random_slope: Number = Field(
         default=None,
         description="Of a mixed-effects network: standard deviation over clusters of the column's random slope, on the "
-        "scale of the logit, or of a regression's target.",
+        "network's own scale: of the logit, or of a regression's standardised target.",
     )
 
 

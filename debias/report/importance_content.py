@@ -128,7 +128,7 @@ def _probes(found: Importance) -> Section:
 
 
 def _mark(item: ColumnImportance | FeatureImportance) -> str:
-    return " ".join(word for name, word in MARKS.items() if getattr(item, name)) or "–"
+    return " ".join(word for name, word in MARKS.items() if getattr(item, name))
 
 
 def _columns(found: Importance, model: ModelImportance) -> Section:
@@ -138,7 +138,9 @@ def _columns(found: Importance, model: ModelImportance) -> Section:
     kind = "gradient" if found.at == "mean" else "mean gradient magnitude"
     sentence = f"slope: {kind} of {of} {where}; importance: slope × SD of the column on these rows."
     random = any(item.random_slope is not None for item in model.columns)
-    columns = ("rank", "column", "share", "importance", "slope", "SD", *(("RE slope SD",) if random else ()), "is")
+    marked = any(map(_mark, model.columns))
+    columns: tuple[str, ...] = ("rank", "column", "share", "importance", "slope", "SD")
+    columns += (("RE slope SD",) if random else ()) + (("kind",) if marked else ())
     rows = tuple(
         (
             place(item.rank),
@@ -148,7 +150,7 @@ def _columns(found: Importance, model: ModelImportance) -> Section:
             f"{item.slope:.4g}",
             f"{item.spread:.4g}",
             *((("–" if item.random_slope is None else f"{item.random_slope:.4g}"),) if random else ()),
-            _mark(item),
+            *((_mark(item) or "–",) if marked else ()),
         )
         for item in model.columns[: found.top]
     )
@@ -157,12 +159,12 @@ def _columns(found: Importance, model: ModelImportance) -> Section:
         sentences.append("RE slope SD: standard deviation over clusters of the column's random slope.")
     if len(model.columns) > found.top:
         sentences.append(f"The first {count(found.top)} of {count(len(model.columns))} columns.")
-    return Section(
-        _titled(found, "Columns", model), tuple(sentences), Table(columns, rows, "rl" + "r" * (len(columns) - 3) + "l")
-    )
+    align = "rlrrrr" + "r" * random + "l" * marked
+    return Section(_titled(found, "Columns", model), tuple(sentences), Table(columns, rows, align))
 
 
 def _features(found: Importance, model: ModelImportance) -> Section:
+    marked = any(map(_mark, model.features))
     rows = tuple(
         (
             place(item.rank),
@@ -170,13 +172,13 @@ def _features(found: Importance, model: ModelImportance) -> Section:
             str(item.columns),
             f"{100 * item.share:.1f}%",
             f"{item.importance:.4g}",
-            _mark(item),
+            *((_mark(item) or "–",) if marked else ()),
         )
         for item in model.features[: found.top]
     )
     sentence = "The importances of the columns that a feature becomes, added up."
-    columns = ("rank", "feature", "columns", "share", "importance", "is")
-    return Section(_titled(found, "Features", model), (sentence,), Table(columns, rows, "rlrrrl"))
+    columns = ("rank", "feature", "columns", "share", "importance", *(("kind",) if marked else ()))
+    return Section(_titled(found, "Features", model), (sentence,), Table(columns, rows, "rlrrr" + "l" * marked))
 
 
 def _random(model: ModelImportance) -> Iterator[str]:

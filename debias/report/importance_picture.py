@@ -91,6 +91,7 @@ def picture(found: Importance, format: str, *, by: str = "column") -> bytes:
         panels: Sequence[Axes] = figure.subplots(1, len(bars), squeeze=False)[0]
         for axes, model, chosen in zip(panels, found.models, bars, strict=True):
             _panel(axes, _head(model), chosen, "column" if by == "column" else "feature")
+            axes.set_ylim(max(map(len, bars)) - 0.4, -0.6)  # bars of one height in all panels
         _legend(figure, [item for chosen in bars for item in chosen])
         stream = io.BytesIO()
         metadata = {"Date": None, "Creator": None} if format == "svg" else {"Software": None}
@@ -125,7 +126,6 @@ def _panel(axes: Axes, title: str, items: list[_Item], what: str) -> None:
         fill, hatch = _look(item)
         axes.barh(height, 100 * item.share, color=fill, hatch=hatch, edgecolor="#333333", linewidth=0.5)
     axes.set_yticks(heights, [f"{place(item.rank)}. {shortened(item.name, LONGEST)}" for item in items])
-    axes.invert_yaxis()
     axes.set_xlim(left=0)
     axes.set_xlabel(f"share of all importances, % (by {what})")
     axes.set_title(title, fontsize=10)
