@@ -175,7 +175,7 @@ class Request(Columns):
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name not in {"verb", "model"} and value is not None and value != item.default:
-                parts += _flag(item.name, value)
+                parts += flag_parts(item.name, value)
         return shlex.join([*parts, *settings])
 
 
@@ -183,7 +183,8 @@ REPEATED = ("attr", "bins", "privileged")
 """Flags that take one text each time."""
 
 
-def _flag(name: str, value: Any) -> list[str]:
+def flag_parts(name: str, value: Any) -> list[str]:
+    """Return how a value is written on the command line, under the flag of a field's name."""
     flag = f"--{name.replace('_', '-')}"
     if isinstance(value, bool):
         return [flag] if value else ["--no-pool"] if name == "pool" else []
