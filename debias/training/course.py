@@ -1,0 +1,457 @@
+"""One epoch of alternating updates: the adversaries learn to read, the network learns to predict and not to be read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from debias.training.adversaries import (
+    ClusterAdversary,
+    FairAdversaries,
+    category_weights,
+    chance,
+    inputs_of,
+    is_dead,
+    reading,
+)
+from debias.training.kinds import Kind
+from debias.training.losses import Groups, Terms, correlation, divergence, label_losses, objective, swap_penalty
+from debias.training.networks import MixedEffects, Served, build
+from debias.training.rows import Rows, Task
+from debias.training.settings import Settings
+
+_BATCHES_AT_ONCE = 64  # fetched from the table in one go: few calls, little memory
+
+
+def generator(seed: int, stream: int) -> torch.Generator:
+    """Return a generator of its own for one use of a seed."""
+    return torch.Generator().manual_seed(int(np.random.SeedSequence([seed, stream]).generate_state(1)[0]))
+
+
+def drawn_seed(seed: int, stream: int) -> int:
+    """Return the seed of one use of a seed."""
+    return int(np.random.SeedSequence([seed, stream]).generate_state(1)[0])
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How targets are standardised in training: the mean and standard deviation of the training rows."""
+
+    mean: float = 0.0
+    sd: float = 1.0
+
+    @classmethod
+    def of(cls, rows: Rows, task: Task) -> Scale:
+        """Return that of training rows; labels stay as they are."""
+        if task == "classification":
+            return cls()
+        y = rows.y.to(torch.float64)
+        return cls(float(y.mean()), float(y.std(correction=0)))
+
+
+@dataclass(frozen=True)
+class _Batch:
+    x: Tensor
+    y: Tensor
+    weights: Tensor
+    z: Tensor
+    codes: Tensor
+    code_weights: Tensor
+    indicators: Tensor
+    others: Tensor
+
+
+class Data:
+    """Training rows as the steps read them.
+
+    Parameters
+    ----------
+    rows : Rows
+        Training rows.
+    kind, settings, task, scale
+        See `Course`.
+    """
+
+    def __init__(self, rows: Rows, kind: Kind, settings: Settings, task: Task, scale: Scale) -> None:
+        self.n = len(rows)
+        self.batch = min(settings.batch_size, self.n)
+        self.x = torch.cat([rows.x, rows.design()], 1) if kind.cluster_input else rows.x
+        self.y = (rows.y - scale.mean) / scale.sd
+        self.label_weights = _label_weights(rows, settings.class_weights and task == "classification")
+        weights = torch.ones(self.n) if rows.weight is None else rows.weight / rows.weight.mean()
+        if self.label_weights is not None:
+            weights = weights * torch.where(rows.y == 1, self.label_weights[1], self.label_weights[0])
+        self.weights = weights
+        self.z = rows.z
+        self.names = tuple(rows.sensitive) if kind.needs_attributes else ()
+        codes = [rows.sensitive[name] for name in self.names]
+        each = [
+            category_weights(row, rows.categories[name], settings.adversary_class_weights)
+            for name, row in zip(self.names, codes, strict=True)
+        ]
+        self.chances = [chance(row, weight) for row, weight in zip(codes, each, strict=True)]
+        shape = (0, self.n)
+        self.codes = torch.stack([row.clamp(min=0) for row in codes]) if codes else torch.zeros(shape, dtype=torch.long)
+        self.code_weights = (
+            torch.stack([weight[row.clamp(min=0)] * (row >= 0) for row, weight in zip(codes, each, strict=True)])
+            if codes
+            else torch.zeros(shape)
+        )
+        self.cluster_chance = chance(rows.z, torch.ones(rows.n_clusters)) if kind.cluster_adversary else 0.0
+        self.indicators, self.attribute = self._indicators(rows, kind)
+        self.swaps = rows.swaps if settings.lambda_swap > 0 else {}
+        self.swap_codes = [rows.sensitive[name] for name in self.swaps]
+
+    def _indicators(self, rows: Rows, kind: Kind) -> tuple[Tensor, Tensor]:
+        if not kind.correlation:
+            return torch.zeros(self.n, 0), torch.zeros(0, dtype=torch.long)
+        columns, attribute = [], []
+        for place, name in enumerate(self.names):
+            size = rows.categories[name]
+            columns.append(rows.sensitive[name].unsqueeze(1) == torch.arange(size))
+            attribute += [place] * size
+        return torch.cat(columns, 1).to(torch.float32), torch.tensor(attribute)
+
+    def batches(self, order: torch.Generator, draws: torch.Generator) -> Iterator[_Batch]:
+        """Yield one epoch's batches in a new order, without the ragged last one."""
+        rows = torch.randperm(self.n, generator=order)[: self.n // self.batch * self.batch]
+        for chosen in torch.split(rows, self.batch * _BATCHES_AT_ONCE):
+            size = self.batch
+            yield from map(
+                _Batch,
+                torch.split(self.x.index_select(0, chosen), size),
+                torch.split(self.y.index_select(0, chosen), size),
+                torch.split(self.weights.index_select(0, chosen), size),
+                torch.split(self.z.index_select(0, chosen), size),
+                torch.split(self.codes.index_select(1, chosen), size, 1),
+                torch.split(self.code_weights.index_select(1, chosen), size, 1),
+                torch.split(self.indicators.index_select(0, chosen), size),
+                torch.split(self._others(chosen, draws), size, 1),
+            )
+
+    def _others(self, chosen: Tensor, draws: torch.Generator) -> Tensor:
+        """Return a category other than its own for each swapped attribute and row [swaps, rows]."""
+        found = torch.zeros((len(self.swaps), len(chosen)), dtype=torch.long)
+        for place, (swap, codes) in enumerate(zip(self.swaps.values(), self.swap_codes, strict=True)):
+            size = len(swap.values)
+            own = codes[chosen]
+            step = torch.randint(1, max(size, 2), own.shape, generator=draws)
+            # a row without a category gets any
+            found[place] = torch.where(own >= 0, (own + step) % size, step % size)
+        return found
+
+    def swapped(self, batch: _Batch) -> Tensor:
+        """Return the inputs with each attribute swapped [swaps · rows, width]."""
+        size = len(batch.x)
+        found = batch.x.repeat(len(self.swaps), 1)
+        for place, swap in enumerate(self.swaps.values()):
+            found[place * size : (place + 1) * size].index_copy_(
+                1, torch.tensor(swap.columns), swap.values[batch.others[place]]
+            )
+        return found
+
+
+def _label_weights(rows: Rows, balanced: bool) -> Tensor | None:
+    """Return 0.5 / frequency of each class."""
+    if not balanced:
+        return None
+    weight = torch.ones_like(rows.y) if rows.weight is None else rows.weight
+    share = (weight * rows.y).sum() / weight.sum()
+    return torch.stack((0.5 / (1 - share), 0.5 / share))
+
+
+@dataclass(frozen=True)
+class _Passed:
+    """What a forward pass of the fixed effects leaves: output, all activations, what slopes act on, dropout."""
+
+    f: Tensor
+    acts: list[Tensor]
+    reads: Tensor
+    masks: list[Tensor]
+
+
+class Course:
+    """Networks, optimisers and random draws of one training.
+
+    Parameters
+    ----------
+    kind : Kind
+        Which subnetworks there are.
+    train : Rows
+        Training rows.
+    settings : Settings
+        How it is trained.
+    task : {"classification", "regression"}
+        What is predicted.
+    seed : int
+        Decides every draw.
+    """
+
+    def __init__(self, kind: Kind, train: Rows, settings: Settings, task: Task, seed: int) -> None:
+        self.kind, self.settings, self.task = kind, settings, task
+        self.scale = Scale.of(train, task)
+        self.data = Data(train, kind, settings, task, self.scale)
+        self.module: Served = build(
+            kind,
+            train.width,
+            train.n_clusters,
+            settings.hidden,
+            regression=task == "regression",
+            slopes=settings.slopes,
+            seed=drawn_seed(seed, 0),
+        )
+        if task == "regression":
+            self.module.set_scale(self.scale.mean, self.scale.sd)
+        self.cluster_adversary, self.fair_adversaries = self._adversaries(train, seed)
+        self.parameters = list(self.module.parameters())
+        self.adversary_parameters = [
+            parameter
+            for adversary in (self.cluster_adversary, self.fair_adversaries)
+            if adversary is not None
+            for parameter in adversary.parameters()
+        ]
+        self.optimizer = torch.optim.Adam(self.parameters, lr=settings.lr, fused=True)
+        self.adversary_optimizer = (
+            torch.optim.Adam(self.adversary_parameters, lr=settings.lr_adversary, fused=True)
+            if self.adversary_parameters
+            else None
+        )
+        self.order, self.draws = generator(seed, 2), generator(seed, 3)
+
+    def _adversaries(self, train: Rows, seed: int) -> tuple[ClusterAdversary | None, FairAdversaries | None]:
+        kind, settings = self.kind, self.settings
+        cluster = fair = None
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(drawn_seed(seed, 1))
+            if kind.cluster_adversary:
+                cluster = ClusterAdversary(sum(settings.hidden), train.n_clusters, settings.adversary_hidden)
+            if kind.debiased:
+                heads = [
+                    name for name, there in (("mixed", kind.mixed_adversary), ("fixed", kind.fixed_adversary)) if there
+                ]
+                categories = {name: train.categories[name] for name in self.data.names}
+                inputs = inputs_of(self.task, settings.adversary_input)
+                fair = FairAdversaries(heads, categories, inputs, settings.adversary_hidden)
+        return cluster, fair
+
+    def epoch(self, listened: bool) -> dict[str, float]:
+        """Train for one epoch; return the mean of every loss.
+
+        Parameters
+        ----------
+        listened : bool
+            Whether the adversaries are part of the network's loss; they learn in any case.
+        """
+        record: dict[str, list[Tensor]] = defaultdict(list)
+        for batch in self.data.batches(self.order, self.draws):
+            passed = self.run(batch.x)
+            for _ in range(self.settings.adversary_steps if self.adversary_parameters else 0):
+                self.adversary_step(batch, passed, record)
+            self.main_step(batch, passed, listened, record)
+        return self._means(record)
+
+    def _means(self, record: Mapping[str, list[Tensor]]) -> dict[str, float]:
+        """Return the mean of every loss over an epoch's steps, by its name in the history."""
+        found: dict[str, float] = {}
+        heads = ("loss_mixed", "loss_fixed") if self.kind.random_effects else ("loss_fixed",)
+        fair = () if self.fair_adversaries is None else self.fair_adversaries.names
+        vectors = {"labels": heads, "fair_adversaries": fair}
+        for name, values in record.items():
+            means = torch.stack(values).mean(0)
+            found |= dict(zip(vectors.get(name, (name,)), means.reshape(-1).tolist(), strict=True))
+        return found
+
+    def revive(self, losses: Mapping[str, float]) -> list[str]:
+        """Draw adversaries anew that did no better than chance in an epoch; return their names.
+
+        Parameters
+        ----------
+        losses : mapping of str to float
+            What `epoch` returned.
+        """
+        found = []
+        if self.cluster_adversary is not None and is_dead(losses["cluster_adversary"], self.data.cluster_chance):
+            found.append("cluster_adversary")
+            with torch.no_grad():
+                for layer in self.cluster_adversary.layers:
+                    assert isinstance(layer, nn.Linear)
+                    bound = layer.in_features**-0.5
+                    layer.weight.uniform_(-bound, bound, generator=self.draws)
+                    layer.bias.uniform_(-bound, bound, generator=self.draws)
+            self._forget(self.cluster_adversary.parameters())
+        if self.fair_adversaries is not None:
+            names, chances = self.fair_adversaries.names, self._fair_chances()
+            for place, (name, at_chance) in enumerate(zip(names, chances, strict=True)):
+                if is_dead(losses[name], at_chance):
+                    found.append(name)
+                    self.fair_adversaries.draw(place, self.draws)
+                    self._forget(self.fair_adversaries.parameters(), place)
+        return found
+
+    def _forget(self, parameters: Iterable[Tensor], place: int | None = None) -> None:
+        """Set Adam's moments of an adversary to 0."""
+        assert self.adversary_optimizer is not None
+        for parameter in parameters:
+            state = self.adversary_optimizer.state[parameter]
+            for name in ("exp_avg", "exp_avg_sq"):
+                if name in state:
+                    (state[name] if place is None else state[name][place]).zero_()
+
+    @property
+    def finite(self) -> bool:
+        """Whether every number of every network is finite."""
+        return all(bool(torch.isfinite(value).all()) for value in (*self.parameters, *self.adversary_parameters))
+
+    def network_state(self) -> dict[str, Tensor]:
+        """Return a copy of the served network's numbers."""
+        return {name: value.detach().clone() for name, value in self.module.state_dict().items()}
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that the next epoch depends on."""
+        return {
+            "module": self.network_state(),
+            "adversaries": [value.detach().clone() for value in self.adversary_parameters],
+            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
+            "generators": [self.order.get_state(), self.draws.get_state()],
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state that `state` returned."""
+        self.module.load_state_dict(state["module"])
+        with torch.no_grad():
+            for value, kept in zip(self.adversary_parameters, state["adversaries"], strict=True):
+                value.copy_(kept)
+        for optimizer, kept in zip(self._optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
+        for draws, kept in zip((self.order, self.draws), state["generators"], strict=True):
+            draws.set_state(kept)
+
+    @property
+    def _optimizers(self) -> list[torch.optim.Optimizer]:
+        return [self.optimizer] if self.adversary_optimizer is None else [self.optimizer, self.adversary_optimizer]
+
+    def run(self, x: Tensor, masks: Sequence[Tensor] = ()) -> _Passed:
+        """Run the fixed effects in train mode, with dropout drawn unless given."""
+        fe, p, value = self.module.fe, self.settings.dropout, x
+        acts, drawn = [], []
+        for k, layer in enumerate(fe.layers):
+            value = torch.relu(layer(value))
+            if p:
+                mask = masks[k] if masks else (torch.rand(value.shape, generator=self.draws) >= p) / (1 - p)
+                value = value * mask
+                drawn.append(mask)
+            acts.append(value)
+        reads = value if isinstance(self.module, MixedEffects) and self.module.latent else x
+        return _Passed(fe.out(value).squeeze(1), acts, reads, drawn)
+
+    def _coefficients(self) -> tuple[Tensor, Tensor]:
+        """Draw slopes [K, r] and intercepts [K, 1] from the posterior: one draw for a batch."""
+        assert isinstance(self.module, MixedEffects)
+        slope, intercept = self.module.slope, self.module.intercept
+        clusters, width = slope.mean.shape
+        noise = torch.randn((clusters, width + 1), generator=self.draws)
+        return slope.drawn(noise[:, :width]), intercept.drawn(noise[:, width:])
+
+    def _outputs(self, f: Tensor, reads: Tensor, z: Tensor, coefficients: tuple[Tensor, Tensor] | None) -> Tensor:
+        """Return the heads that the loss reads [heads, N]: mixed and fixed, or fixed alone."""
+        if coefficients is None:
+            return f.unsqueeze(0)
+        slope, intercept = coefficients
+        # the effects of every cluster on every row, of which each row takes those of its own
+        every = torch.addmm(intercept.t(), reads, slope.t())
+        return torch.stack((f + every.gather(1, z.unsqueeze(1)).squeeze(1), f))
+
+    def _read(self, outputs: Tensor, y: Tensor) -> Tensor:
+        assert self.fair_adversaries is not None
+        size = len(self.fair_adversaries.heads)
+        return reading(outputs[:size], y, self.task, self.settings.adversary_input)
+
+    def adversary_step(self, batch: _Batch, passed: _Passed, record: Mapping[str, list[Tensor]]) -> None:
+        """Move every adversary along its own cross-entropy; the network stays."""
+        assert self.adversary_optimizer is not None
+        losses = []
+        if self.cluster_adversary is not None:
+            acts = torch.cat([value.detach() for value in passed.acts], 1)
+            losses.append(nn.functional.cross_entropy(self.cluster_adversary(acts), batch.z))
+            record["cluster_adversary"].append(losses[0].detach())
+        if self.fair_adversaries is not None:
+            with torch.no_grad():
+                drawn = self._coefficients() if self.kind.random_effects else None
+                outputs = self._outputs(passed.f, passed.reads, batch.z, drawn)
+                read = self._read(outputs, batch.y)
+            each = self.fair_adversaries.cross_entropy(read, batch.codes, _shares(batch.code_weights))
+            losses.append(each.sum())
+            record["fair_adversaries"].append(each.detach())
+        loss = losses[0] if len(losses) == 1 else losses[0] + losses[1]
+        _step(self.adversary_optimizer, loss, self.adversary_parameters)
+
+    def terms(self, batch: _Batch, passed: _Passed, listened: bool) -> Terms:
+        """Return the terms of the network's loss on one batch."""
+        drawn = self._coefficients() if self.kind.random_effects else None
+        outputs = self._outputs(passed.f, passed.reads, batch.z, drawn)
+        cluster = fixed = mixed = kl = corr = swap = None
+        if listened and self.cluster_adversary is not None and self.settings.lambda_cluster:
+            logits = self.cluster_adversary(torch.cat(passed.acts, 1))
+            cluster = nn.functional.cross_entropy(logits, batch.z)
+        if listened and self.fair_adversaries is not None:
+            each = self.fair_adversaries.cross_entropy(
+                self._read(outputs, batch.y), batch.codes, _shares(batch.code_weights)
+            )
+            if self.settings.cap_chance:
+                each = torch.minimum(each, torch.tensor(self._fair_chances()))
+            parts = dict(zip(self.fair_adversaries.heads, torch.split(each, len(self.data.names)), strict=True))
+            fixed, mixed = parts.get("fixed"), parts.get("mixed")
+        if cluster is not None and self.settings.cap_chance:
+            cluster = cluster.clamp(max=self.data.cluster_chance)
+        if isinstance(self.module, MixedEffects):
+            prior = self.settings.prior_sd
+            kl = divergence(self.module.slope, prior) + divergence(self.module.intercept, prior)
+        if self.kind.correlation:
+            groups = Groups(batch.indicators, self.data.attribute)
+            value = torch.sigmoid(passed.f) if self.task == "classification" else passed.f
+            corr = correlation(value, groups, batch.y if self.settings.correlation_given_label else None, self.task)
+        if self.data.swaps:
+            swap = self._swap(batch, outputs, drawn, passed.masks)
+        losses = label_losses(outputs, batch.y, batch.weights, self.task)
+        return Terms(losses, cluster, fixed, mixed, kl, corr, swap)
+
+    def _swap(
+        self, batch: _Batch, outputs: Tensor, drawn: tuple[Tensor, Tensor] | None, masks: Sequence[Tensor]
+    ) -> Tensor:
+        """Return the pair-swap penalty; draws from the posterior and dropout are those of the rows as they are."""
+        count = len(self.data.swaps)
+        passed = self.run(self.data.swapped(batch), [mask.repeat(count, 1) for mask in masks])
+        swapped = self._outputs(passed.f, passed.reads, batch.z.repeat(count), drawn)
+        return swap_penalty(outputs, swapped.view(len(outputs), count, -1), self.task)
+
+    def main_step(self, batch: _Batch, passed: _Passed, listened: bool, record: Mapping[str, list[Tensor]]) -> None:
+        """Move the network along its objective; the adversaries stay."""
+        terms = self.terms(batch, passed, listened)
+        loss = objective(terms, self.kind, self.settings, self.data.n)
+        record["loss"].append(loss.detach())
+        record["labels"].append(terms.labels.detach())
+        for name in ("divergence", "correlation", "swap"):
+            if (value := getattr(terms, name)) is not None:
+                record[name].append(value.detach())
+        _step(self.optimizer, loss, self.parameters)
+
+    def _fair_chances(self) -> list[float]:
+        assert self.fair_adversaries is not None
+        return self.data.chances * len(self.fair_adversaries.heads)
+
+
+def _shares(weights: Tensor) -> Tensor:
+    """Return weights [attributes, N] that sum to 1 for each attribute; 0 where none has weight."""
+    return weights / weights.sum(1, keepdim=True).clamp(min=1e-12)
+
+
+def _step(optimizer: torch.optim.Optimizer, loss: Tensor, parameters: Sequence[Tensor]) -> None:
+    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+        parameter.grad = gradient
+    optimizer.step()
