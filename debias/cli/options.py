@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_origin, get_type_hints
 
 import typer
 
@@ -485,7 +485,7 @@ def with_settings(options: type[Options], settings: type, name: str) -> type[Opt
     """Return options with those of `settings` beside them, a dataclass whose fields are annotated with a `Flag`."""
     hints = get_type_hints(settings, include_extras=True)
     own = [
-        (item.name, _option(hints[item.name], item.name), dataclasses.field(default=item.default))
+        (item.name, _option(hints[item.name], item.name), dataclasses.field(default=_on_command_line(item.default)))
         for item in dataclasses.fields(settings)
     ]
     return dataclasses.make_dataclass(name, own, bases=(options,), frozen=True, kw_only=True)
@@ -495,7 +495,12 @@ def _option(hint: Any, name: str) -> Any:
     """Return the typer annotation of a setting that is annotated with a `Flag`."""
     flag = next(item for item in hint.__metadata__ if isinstance(item, Flag))
     option = typer.Option(flag.on_command_line(name), metavar=flag.metavar, help=flag.help, rich_help_panel=SEARCH)
-    return Annotated[hint.__origin__, option]
+    # several numbers are one text with commas
+    return Annotated[str if get_origin(hint.__origin__) is tuple else hint.__origin__, option]
+
+
+def _on_command_line(default: Any) -> Any:
+    return ",".join(map(str, default)) if isinstance(default, tuple) else default
 
 
 def verb(app: typer.Typer, name: str, options: type[Options]) -> Callable[[Callable[[Options], int]], None]:
