@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from debias.report.documents import Value
 
 
-def check_files(reports: Iterable[Path], inputs: Iterable[Path | None], out: Path | None, force: bool) -> None:
+def check_files(
+    reports: Iterable[Path],
+    inputs: Iterable[Path | None],
+    out: Path | None,
+    force: bool,
+    *,
+    picture: Path | None = None,
+) -> None:
     """Refuse, before any work, files that could not or must not be written.
 
     Parameters
@@ -28,6 +35,8 @@ def check_files(reports: Iterable[Path], inputs: Iterable[Path | None], out: Pat
         The model to write.
     force : bool
         Files that exist may be overwritten.
+    picture : Path, optional
+        The picture to write.
 
     Raises
     ------
@@ -42,6 +51,8 @@ def check_files(reports: Iterable[Path], inputs: Iterable[Path | None], out: Pat
     files = [("--report", path) for path in reports]
     if out is not None:
         files.append(("--out", out))
+    if picture is not None:
+        files.append(("--picture", picture))
     for flag, path in files:
         where = f"{flag} {path}"
         ending = unknown_ending(path) if flag == "--report" else None
