@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from debias.data.sample import FloatArray, IntArray
-from debias.data.tables import read_table
 from debias.data.values import Mask, missing, to_levels, to_numbers
 from debias.errors import DataError, Problem
-from debias.words import listing, show
+from debias.words import show
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Path = str | os.PathLike[str]
+PathLike = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -53,21 +52,6 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.y)
-
-
-def read_columns(path: Path, needed: Sequence[str]) -> pd.DataFrame:
-    """Return the columns `needed` of a table.
-
-    Raises
-    ------
-    DataError
-        When the file cannot be read, or with all columns that it lacks.
-    """
-    table = read_table(path)
-    if absent := [name for name in needed if name not in table.columns]:
-        found = f"lacks the columns {listing([show(name) for name in absent])}"
-        raise DataError(Problem(found, table.name, "Give the official file with its header."))
-    return table.frame[list(needed)]
 
 
 def whole_rows(frame: pd.DataFrame, markers: Iterable[str] = ()) -> pd.DataFrame:
@@ -132,7 +116,7 @@ def two_values(column: pd.Series, positive: str, negative: str, where: str) -> I
     return yes.astype(np.int64)
 
 
-def checked(dataset: Dataset, where: Path, rows: int, features: int) -> Dataset:
+def checked(dataset: Dataset, where: PathLike, rows: int, features: int) -> Dataset:
     """Return the data set when it has the published number of rows and features.
 
     Raises
