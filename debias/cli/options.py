@@ -503,7 +503,9 @@ def _on_command_line(default: Any) -> Any:
     return ",".join(map(str, default)) if isinstance(default, tuple) else default
 
 
-def verb(app: typer.Typer, name: str, options: type[Options]) -> Callable[[Callable[[Options], int]], None]:
+def verb(
+    app: typer.Typer, name: str, options: type[Options], *, bare: bool = False
+) -> Callable[[Callable[[Options], int]], None]:
     """Make a function of an options value into the command `name` of `app`.
 
     Parameters
@@ -514,6 +516,8 @@ def verb(app: typer.Typer, name: str, options: type[Options]) -> Callable[[Calla
         The verb.
     options : dataclass
         Fields with typer annotations.
+    bare : bool
+        The verb alone does something; otherwise it shows its help.
 
     Returns
     -------
@@ -539,7 +543,7 @@ def verb(app: typer.Typer, name: str, options: type[Options]) -> Callable[[Calla
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {field.name: hints[field.name] for field in fields}
         command.__doc__ = _flowing(function.__doc__ or "")
-        app.command(name, no_args_is_help=True)(command)
+        app.command(name, no_args_is_help=not bare)(command)
 
     return register
 
