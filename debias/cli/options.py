@@ -481,26 +481,38 @@ class RepairOptions(MeasureOptions):
 Options = TypeVar("Options")
 
 
-def with_settings(options: type[Options], settings: type, name: str) -> type[Options]:
-    """Return options with those of `settings` beside them, a dataclass whose fields are annotated with a `Flag`."""
+def with_settings(options: type[Options], settings: type, name: str, *, asked: bool = False) -> type[Options]:
+    """Return options with those of `settings` beside them, a dataclass whose fields are annotated with a `Flag`.
+
+    Settings of several numbers are one text with commas. Where only what was `asked` counts, a setting that the command
+    line does not name is None; its default is told by the help.
+    """
     hints = get_type_hints(settings, include_extras=True)
     own = [
-        (item.name, _option(hints[item.name], item.name), dataclasses.field(default=_on_command_line(item.default)))
+        (item.name, _option(hints[item.name], item, asked), dataclasses.field(default=None if asked else _text(item)))
         for item in dataclasses.fields(settings)
     ]
     return dataclasses.make_dataclass(name, own, bases=(options,), frozen=True, kw_only=True)
 
 
-def _option(hint: Any, name: str) -> Any:
+def _option(hint: Any, item: dataclasses.Field[Any], asked: bool) -> Any:
     """Return the typer annotation of a setting that is annotated with a `Flag`."""
-    flag = next(item for item in hint.__metadata__ if isinstance(item, Flag))
-    option = typer.Option(flag.on_command_line(name), metavar=flag.metavar, help=flag.help, rich_help_panel=SEARCH)
-    # several numbers are one text with commas
-    return Annotated[str if get_origin(hint.__origin__) is tuple else hint.__origin__, option]
+    flag = next(one for one in hint.__metadata__ if isinstance(one, Flag))
+    text, kind = flag.help, str if get_origin(hint.__origin__) is tuple else hint.__origin__
+    if asked:
+        kind = kind | None
+        if item.default is not None:
+            text = f"{text} Default: {_told(item)}."
+    option = typer.Option(flag.on_command_line(item.name), metavar=flag.metavar, help=text, rich_help_panel=SEARCH)
+    return Annotated[kind, option]
 
 
-def _on_command_line(default: Any) -> Any:
-    return ",".join(map(str, default)) if isinstance(default, tuple) else default
+def _text(item: dataclasses.Field[Any]) -> Any:
+    return ",".join(map(str, item.default)) if isinstance(item.default, tuple) else item.default
+
+
+def _told(item: dataclasses.Field[Any]) -> Any:
+    return {True: "yes", False: "no"}[item.default] if isinstance(item.default, bool) else _text(item)
 
 
 def verb(

@@ -15,11 +15,13 @@ from debias.report.comparison import COMPARISON_VERSION, Comparison
 from debias.report.importance import IMPORTANCE_VERSION, Importance
 from debias.report.inspection import INSPECTION_VERSION, Inspection
 from debias.report.model import SCHEMA_VERSION, Report
+from debias.report.training import TRAINING_VERSION, TrainingReport
 
 SCHEMA_FILES: dict[str, tuple[type[BaseModel], str]] = {
     "report.schema.json": (Report, f"urn:debias:report:{SCHEMA_VERSION}"),
     "inspection.schema.json": (Inspection, f"urn:debias:inspection:{INSPECTION_VERSION}"),
     "comparison.schema.json": (Comparison, f"urn:debias:comparison:{COMPARISON_VERSION}"),
+    "training.schema.json": (TrainingReport, f"urn:debias:training:{TRAINING_VERSION}"),
     "importance.schema.json": (Importance, f"urn:debias:importance:{IMPORTANCE_VERSION}"),
 }
 

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from debias.report.importance import Importance
     from debias.report.inspection import Inspection
     from debias.report.model import Report
+    from debias.report.training import TrainingReport
 
-    Value: TypeAlias = Report | Inspection | Comparison | Importance
+    Value: TypeAlias = Report | Inspection | Comparison | Importance | TrainingReport
 
 
 def document_of(value: Value) -> Document:
@@ -20,6 +21,7 @@ def document_of(value: Value) -> Document:
     from debias.report.comparison import Comparison
     from debias.report.importance import Importance
     from debias.report.inspection import Inspection
+    from debias.report.training import TrainingReport
 
     if isinstance(value, Inspection):
         from debias.report.inspection_content import inspection_document
@@ -33,4 +35,8 @@ def document_of(value: Value) -> Document:
         from debias.report.importance_content import importance_document
 
         return importance_document(value)
+    if isinstance(value, TrainingReport):
+        from debias.report.training_content import training_document
+
+        return training_document(value)
     return document(value)

@@ -29,6 +29,8 @@ STYLES = {
     "NO BOUND": "bold",
     "USABLE": "bold green",
     "REFUSED": "bold red",
+    "TRAINED": "bold green",
+    "DIVERGED": "bold yellow",
 }
 
 

@@ -1,0 +1,194 @@
+"""`debias train`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from debias.cli import arguments
+from debias.cli.options import DATA, OUTPUT, SEARCH, ColumnOptions, MissingAttribute, verb, with_settings
+from debias.cli.output import check_files, show, write_reports
+from debias.cli.progress import progress_bar
+from debias.errors import Problem, UsageError
+from debias.training.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TrainOptions(ColumnOptions):
+    """The kind of network, the table, and where the file goes."""
+
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="nnet, da, fair-adb-da, fair-acl-da, medl, fair-adb-medl, fair-adb-nnet, cluster-input, or mlp.",
+        ),
+    ]
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="The network: TorchScript (.pt) or torch.export (.pt2), by its ending.",
+            rich_help_panel=OUTPUT,
+        ),
+    ]
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of the cluster: hospital, branch, occupation. It is no input column. Required, but for nnet, "
+            "mlp and fair-adb-nnet.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    seen: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            help="Train on the K largest clusters; rows of the others take no part. Default: all.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    regression: Annotated[
+        bool, typer.Option("--regression", help="The label is a number to predict.", rich_help_panel=DATA)
+    ] = False
+    missing_attr: Annotated[
+        MissingAttribute,
+        typer.Option(
+            help="Rows without an attribute: refuse the table, drop them, or take them as a group.",
+            rich_help_panel=DATA,
+        ),
+    ] = MissingAttribute.ERROR
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=KIND",
+            help="Kind of a column where its values do not tell: numeric, boolean or category. Repeatable.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    valid: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Rows that choose the epoch and the thresholds. Default: a part of --data.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    valid_share: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Without --valid: share of the rows for that, stratified by cluster and label. Default: 0.15.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of every random choice.", rich_help_panel=SEARCH)] = 0
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Keep the state here after each epoch: the same command then goes on where a killed one was.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    resume: Annotated[
+        bool,
+        typer.Option("--resume/--restart", help="Go on from a checkpoint, or start anew.", rich_help_panel=OUTPUT),
+    ] = True
+    report: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the report to FILE; .json or .md by its ending. Repeatable.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.", rich_help_panel=OUTPUT)] = False
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="One JSON document on stdout, all else on stderr.", rich_help_panel=OUTPUT),
+    ] = False
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Only the line with the result.", rich_help_panel=OUTPUT)
+    ] = False
+
+
+TrainOptions = with_settings(_TrainOptions, Settings, "TrainOptions", asked=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to `app`."""
+
+    @verb(app, "train", TrainOptions)
+    def train(options: _TrainOptions) -> int:
+        """Train a network on a raw table with clusters and write it with its contract.
+
+        The kinds are those of the paper on mixed effects: nnet; da (the cluster is kept out of the hidden layers);
+        medl (fixed effects for all, random effects of each cluster); fair-adb-… and fair-acl-… (adversaries or
+        correlations keep protected attributes out of the predictions); and two that it lacks, fair-adb-nnet and
+        cluster-input. mlp is the network of Table 2 of the paper on parity proxies, with --lr, --batch-size, --epochs
+        and --patience of its own.
+
+        Exit code 1 if training diverged: the file then holds the best epoch before.
+        """
+        return run(options)
+
+
+def run(options: _TrainOptions) -> int:
+    """Train as asked and return the exit code."""
+    reports = options.report or []
+    check_files(reports, (options.data, options.valid), options.out, options.force)
+    settings = _given(options)
+    home = import_module("debias.run.training")
+    with progress_bar(options.quiet) as progress:
+        report = home.train(
+            options.model,
+            options.data,
+            attr=options.attr,
+            out=options.out,
+            label=options.label,
+            cluster=options.cluster,
+            seen=options.seen,
+            positive=options.positive,
+            favorable=options.favorable.value if options.favorable else None,
+            privileged=options.privileged,
+            bins=options.bins,
+            features=arguments.columns(options.features),
+            ignore=arguments.columns(options.ignore) or (),
+            kinds=arguments.pairs(options.kind, "--kind", "NAME=KIND"),
+            regression=options.regression,
+            missing_attr=options.missing_attr.value,
+            valid=options.valid,
+            valid_share=options.valid_share,
+            seed=options.seed,
+            checkpoint=options.checkpoint,
+            resume=options.resume,
+            force=options.force,
+            progress=progress,
+            **settings,
+        )
+    write_reports(report, reports, options.force)
+    show(report, json=options.json, quiet=options.quiet)
+    return int(report.exit_code)
+
+
+def _given(options: _TrainOptions) -> dict[str, Any]:
+    """Return the settings that the command line names: kinds differ in their defaults."""
+    found = {item.name: getattr(options, item.name) for item in fields(Settings)}
+    several = {item.name for item in fields(Settings) if isinstance(item.default, tuple)}
+    return {
+        name: _units(value, name) if name in several else value for name, value in found.items() if value is not None
+    }
+
+
+def _units(text: str, name: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        flag = f"--{name.replace('_', '-')}"
+        raise UsageError(Problem(f"{text!r} is no list of whole numbers", flag, "Write e.g. 64,32,16.")) from None
