@@ -19,9 +19,16 @@ def register(app: typer.Typer) -> None:
         """Measure performance and bias per group; the exit code says whether the bound holds."""
         reports = options.report or []
         check_files(reports, (options.model, options.data, options.contract), None, options.force)
-        report = import_module("debias.run").audit(options.model, options.data, eps=options.eps, **measured(options))
+        own = {
+            "sd_ddof": options.sd_ddof,
+            "draws": options.draws,
+            "fresh_adversary": options.fresh_adversary,
+        }
+        report = import_module("debias.run").audit(
+            options.model, options.data, eps=options.eps, **own, **measured(options)
+        )
         write_reports(report, reports, options.force)
-        show(report, json=options.json, quiet=options.quiet)
+        show(report, json=options.json, quiet=options.quiet, full=options.dispersion)
         return int(report.exit_code)
 
 

@@ -353,6 +353,42 @@ class AuditOptions(MeasureOptions):
             rich_help_panel=CONSTRAINT,
         ),
     ] = None
+    dispersion: Annotated[
+        bool,
+        typer.Option(
+            "--dispersion",
+            help="Print standard deviation of rates over groups, demographic parity and attribute swap too; reports as "
+            ".json and .md always tell them.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False
+    sd_ddof: Annotated[
+        int,
+        typer.Option(
+            metavar="0|1",
+            min=0,
+            max=1,
+            help="Standard deviations over groups divide by the number of groups (0), or by one less (1).",
+            rich_help_panel=CONSTRAINT,
+        ),
+    ] = 0
+    draws: Annotated[
+        int,
+        typer.Option(
+            metavar="M",
+            help="Draw the random effects of a mixed-effects network M times from their posterior: limits of each "
+            "figure, and the share of decisions that flip.",
+            rich_help_panel=CONSTRAINT,
+        ),
+    ] = 0
+    fresh_adversary: Annotated[
+        bool,
+        typer.Option(
+            "--fresh-adversary",
+            help="Fit an adversary anew to convergence: how many bits about each attribute prediction and label tell.",
+            rich_help_panel=CONSTRAINT,
+        ),
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)

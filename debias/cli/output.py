@@ -92,8 +92,8 @@ def write_reports(report: Value, paths: Iterable[Path], force: bool) -> None:
         write_atomic(path, render(report, path), force=force)
 
 
-def show(value: Value, *, json: bool, quiet: bool) -> None:
-    """Print a report: for people on stdout, or as JSON there and for people on stderr."""
+def show(value: Value, *, json: bool, quiet: bool, full: bool = False) -> None:
+    """Print a report: for people on stdout, or as JSON there and for people on stderr; `full` with every section."""
     if json:
         from debias.report.as_json import to_json
 
@@ -111,7 +111,7 @@ def show(value: Value, *, json: bool, quiet: bool) -> None:
         # A file or a log has no width of its own.
         console.width = 100
     with console.capture() as captured:
-        print_report(value, console)
+        print_report(value, console, full=full)
     _write(stream, captured.get())
 
 

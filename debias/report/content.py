@@ -33,13 +33,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with sentences, then a table, then a list; each may be missing."""
+    """A heading with sentences, then a table, then a list; each may be missing.
+
+    An `extra` section is left out in a terminal unless it is asked for.
+    """
 
     title: str
     sentences: tuple[str, ...] = ()
     table: Table | None = None
     items: tuple[str, ...] = ()
     code: str | None = None
+    extra: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,13 @@ class Document:
 
 def document(report: Report) -> Document:
     """Return what a human report of a run says."""
+    from debias.report.effects_content import dispersion_sections, effects_sections
+
+    between = (
+        *_groups(report),
+        *dispersion_sections(report, _stages(report)),
+        *effects_sections(report),
+    )
     return Document(
         title=f"debias {report.verb}",
         headline=HEADLINES[report.verdict],
@@ -62,7 +73,7 @@ def document(report: Report) -> Document:
         warnings=tuple(_warnings(report)),
         sections=tuple(
             section
-            for section in (_bias(report), _overall(report), *_groups(report), _change(report), _rows(report))
+            for section in (_bias(report), _overall(report), *between, _change(report), _rows(report))
             if section is not None
         )
         + tuple(_closing(report)),

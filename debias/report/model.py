@@ -129,6 +129,98 @@ class Figures(_Part):
     )
 
 
+class ClusterBias(_Part):
+    """The bias of one attribute within one cluster."""
+
+    attribute: str = Field(description="The protected attribute.")
+    bias: Number = Field(description="As in `Parity`; None where a group of the cluster has no rows that bear on it.")
+    interval: IntervalFigures | None = Field(default=None, description="Confidence interval of `bias`.")
+
+
+class ClusterFigures(_Part):
+    """What the network does in one cluster."""
+
+    name: str = Field(description="The cluster.")
+    known: bool = Field(description="The network has been trained on it; True for one that reads no cluster.")
+    n: int = Field(description="Rows of the cluster.")
+    positives: int | None = Field(description="Rows whose label is the favourable one; None for a regression.")
+    selected: int | None = Field(description="Rows that get the favourable decision; None for a regression.")
+    selection_rate: Rate = Field(description="P(favourable decision) within the cluster.")
+    selection_interval: IntervalFigures | None = Field(default=None, description="Interval of `selection_rate`.")
+    balanced_accuracy: Rate = Field(description="(TPR + TNR) / 2 within the cluster.")
+    accuracy_interval: IntervalFigures | None = Field(default=None, description="Interval of `balanced_accuracy`.")
+    mse: Number = Field(default=None, description="Mean squared error within the cluster; of a regression.")
+    biases: list[ClusterBias] = Field(description="The bias of each attribute within the cluster.")
+
+
+class HeadFigures(_Part):
+    """One prediction of a network, in clusters that it knows and in others apart."""
+
+    head: Literal["served", "mixed", "fixed"] = Field(
+        description="mixed: with the cluster's random effects; fixed: without them; served: of a network that reads "
+        "the cluster and has no such parts."
+    )
+    threshold: float | None = Field(description="Where its score is cut; None for a regression.")
+    seen: Figures | None = Field(description="Rows of clusters that the network knows; None without such rows.")
+    unseen: Figures | None = Field(description="Rows of other clusters; None without such rows.")
+
+
+class EffectsGap(_Part):
+    """What the random effects add to the bias."""
+
+    attribute: str = Field(description="The protected attribute.")
+    rows: Literal["all", "seen", "unseen"] = Field(description="All rows, or those of known or unknown clusters.")
+    mixed: Number = Field(description="Bias of the mixed-effects prediction.")
+    fixed: Number = Field(description="Bias of the fixed-effects prediction.")
+    gap: Number = Field(description="mixed - fixed.")
+
+
+class DrawnFigure(_Part):
+    """A figure over draws of the random effects."""
+
+    figure: str = Field(description="The figure.")
+    attribute: str | None = Field(description="The protected attribute; None for a figure of all rows.")
+    rows: Literal["all", "seen", "unseen"] = Field(description="All rows, or those of known or unknown clusters.")
+    value: Number = Field(description="At the posterior means: the network as it is served.")
+    low: Number = Field(description="Lower limit of the central interval over draws.")
+    high: Number = Field(description="Upper limit.")
+    undefined: int = Field(default=0, description="Draws in which the figure is undefined; the limits leave them out.")
+
+
+class Draws(_Part):
+    """How far figures and decisions depend on what is not known of the clusters' effects.
+
+    The random effects are drawn from their posterior; the rows stay the same, so that these are no confidence
+    intervals for other rows.
+    """
+
+    draws: int = Field(description="Number of draws.")
+    share: float = Field(description="Share of the draws that lie between the limits.")
+    flipped: Rate = Field(description="Share of rows decided otherwise in at least one draw; None for a regression.")
+    flipped_per_draw: Rate = Field(description="Mean share of rows that a draw decides otherwise.")
+    prediction_sd: float = Field(description="Mean over rows of the SD of the prediction over draws.")
+    figures: list[DrawnFigure] = Field(description="The figures with their limits.")
+
+
+class Effects(_Part):
+    """The clusters of the rows, and what a mixed-effects network does in them."""
+
+    cluster: str = Field(description="Column of the cluster.")
+    known: list[str] = Field(description="Clusters that the network knows; those of the table for one without.")
+    unknown: list[str] = Field(default_factory=list, description="Clusters of the table that it does not know.")
+    unseen_z: str | None = Field(
+        default=None, description="What unknown clusters are scored with: soft, hard, zero; None without such rows."
+    )
+    seen: int = Field(description="Rows of known clusters.")
+    unseen: int = Field(default=0, description="Rows of unknown clusters, or without one.")
+    heads: list[HeadFigures] = Field(
+        default_factory=list, description="Its predictions; empty for a network that reads no cluster."
+    )
+    gaps: list[EffectsGap] = Field(default_factory=list, description="Bias of the mixed less the fixed prediction.")
+    clusters: list[ClusterFigures] = Field(description="Each cluster with rows, as served.")
+    draws: Draws | None = Field(default=None, description="Of --draws.")
+
+
 class TrajectoryStep(_Part):
     """One candidate on the selection rows (the paper's Figure 1)."""
 
@@ -294,6 +386,12 @@ class Report(_Part):
     )
     after: Figures | None = Field(default=None, description="The written file, counted after reading it back.")
     selection: SelectionFigures | None = Field(default=None, description="The figures on the rows that chose.")
+    effects_before: Effects | None = Field(
+        default=None, description="The network as deployed, by cluster; of a repair where rows have clusters."
+    )
+    effects: Effects | None = Field(
+        default=None, description="What is audited, or the written file, by cluster; None without a cluster column."
+    )
     change: Change | None = Field(default=None, description="What was changed; None for an audit.")
     trajectory: list[TrajectoryStep] = Field(
         default_factory=list, description="Every candidate on the selection rows (the paper's Figure 1)."

@@ -40,9 +40,9 @@ def verdict_line(value: Value) -> str:
     return f"{told.headline}  {visible(told.statement)}"
 
 
-def print_report(value: Value, console: Console) -> None:
-    """Print a run, an inspection or a comparison; tables that do not fit the width become lists."""
-    for part in _parts(document_of(value), console.width):
+def print_report(value: Value, console: Console, *, full: bool = False) -> None:
+    """Print a report; tables that do not fit the width become lists; `full` with the sections that are extra."""
+    for part in _parts(document_of(value), console.width, full):
         # A command to copy stays one line, whatever the width.
         console.print(part, soft_wrap=isinstance(part, _Code))
 
@@ -51,11 +51,13 @@ class _Code(Text):
     """A line that is not to be broken."""
 
 
-def _parts(told: content.Document, width: int) -> Iterator[RenderableType]:
+def _parts(told: content.Document, width: int, full: bool) -> Iterator[RenderableType]:
     yield Text.assemble((told.headline, STYLES.get(told.headline, "bold")), "  ", visible(told.statement))
     for warning in told.warnings:
         yield Text(visible(warning), style="yellow")
     for section in told.sections:
+        if section.extra and not full:
+            continue
         yield Text("\n" + visible(section.title), style="bold")
         for sentence in section.sentences:
             yield Padding(Text(visible(sentence)), (0, 0, 0, 2), expand=False)

@@ -53,6 +53,11 @@ class Measured:
         """Bind an objective to rows; unless `lenient`, raises DataError where a rate is undefined on them."""
         return cls(sample, objective.on(sample, lenient=lenient), bounded)
 
+    def take(self, rows: npt.NDArray[np.int64]) -> Measured:
+        """Return some of the rows; figures that are undefined on them are None."""
+        sample = self.sample.take(rows)
+        return Measured(sample, self.scorer.objective.on(sample, lenient=True), self.bounded, self.ddof)
+
     def figures(
         self,
         decisions: npt.NDArray[np.bool_],

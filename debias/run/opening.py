@@ -69,6 +69,9 @@ class Request(Columns):
     out: str | Path | None = None
     force: bool = False
     keep_best: bool = False
+    sd_ddof: Literal[0, 1] = 0
+    draws: int = 0
+    fresh_adversary: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,6 +90,10 @@ class Request(Columns):
             problems.append(Problem(f"{self.fit_share!r} is no share of the rows", "--fit-share", "Give 0 to below 1."))
         if self.edit not in get_args(Edit):
             problems.append(Problem(f"{show(self.edit)} cannot be edited", "--edit", "Give fe or fe+re."))
+        if self.sd_ddof not in (0, 1):
+            problems.append(Problem(f"{self.sd_ddof!r} is no divisor's difference", "--sd-ddof", "Give 0 or 1."))
+        if self.draws < 0 or self.draws == 1:
+            problems.append(Problem(f"{self.draws!r} is no number of draws", "--draws", "Give 2 or more, as in 100."))
         if self.seed < 0:
             problems.append(Problem(f"{self.seed!r} is no seed", "--seed", "Give 0 or more."))
         problems += _device_problems(self.device)

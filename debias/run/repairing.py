@@ -16,6 +16,7 @@ from debias.model.rule import shared_draws
 from debias.objective import exit_code
 from debias.report.model import Change, Figures, GroupRule, Report, RuleInfo, SelectionFigures, TrajectoryStep
 from debias.run.auditing import common
+from debias.run.effects import by_cluster
 from debias.run.figures import probability
 from debias.run.opening import Request, model_info, versions
 from debias.run.statements import one_decision, repair_statement
@@ -64,6 +65,8 @@ def finish(bench: Workbench, attempt: Attempt, out: Path) -> Report:
         threshold_only=on_verdict["threshold_only"],
         after=attempt.verdict,
         selection=SelectionFigures(**on_select),
+        effects_before=by_cluster(opened, bench.on_verdict),
+        effects=by_cluster(written.reread, written.with_groups(bench.on_verdict)),
         change=_change(bench, attempt, written.folded, on_verdict),
         trajectory=[TrajectoryStep(**_step(item)) for item in repair.trajectory],
         notes=[

@@ -52,6 +52,13 @@ if TYPE_CHECKING:
         trust: bool
         seed: int
 
+    class Auditing(Common, total=False):
+        """What an audit alone is asked."""
+
+        sd_ddof: Literal[0, 1]
+        draws: int
+        fresh_adversary: bool
+
     class Repairing(Common, total=False):
         """What every repair shares."""
 
@@ -73,7 +80,7 @@ if TYPE_CHECKING:
 
 
 def audit(
-    model: str | Path, data: Source, *, attr: Attr, eps: float | None = None, **options: Unpack[Common]
+    model: str | Path, data: Source, *, attr: Attr, eps: float | None = None, **options: Unpack[Auditing]
 ) -> Report:
     """Measure performance and bias per group of a network as it is deployed.
 
@@ -90,8 +97,8 @@ def audit(
     **options
         `label`, `positive`, `favorable`, `privileged`, `metric`, `min_ratio`, `performance`, `confidence`,
         `threshold`, `decision`, `features`, `ignore`, `weight`, `missing_attr`, `bins`, `min_group`, `cluster`,
-        `unseen_z`, `output_kind`, `contract`, `device`, `trust`, `seed`: the flags of ``debias audit``. Of several
-        attributes, `bins` and `privileged` are mappings by the attribute's name.
+        `unseen_z`, `output_kind`, `contract`, `device`, `trust`, `seed`, `sd_ddof`, `draws`, `fresh_adversary`: the
+        flags of ``debias audit``. Of several attributes, `bins` and `privileged` are mappings by the attribute's name.
 
     Returns
     -------

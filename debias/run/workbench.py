@@ -22,7 +22,7 @@ from debias.model.head import sigmoid
 from debias.model.network import Network
 from debias.objective import Objective
 from debias.report.model import Figures
-from debias.run.auditing import deployed
+from debias.run.deciding import deployed
 from debias.run.figures import Measured, probability
 from debias.run.opening import Opened, Request, open_request
 from debias.run.rows import Parts, divide

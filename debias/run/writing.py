@@ -19,7 +19,7 @@ from debias.model.head import logit
 from debias.model.network import Network, from_archive
 from debias.model.rule import Rule
 from debias.model.wrapped import PREFIX, wrapped
-from debias.run.auditing import Deployed, deployed
+from debias.run.deciding import Deployed, deployed
 from debias.run.figures import Measured, probability
 from debias.run.opening import Opened, Request
 
@@ -45,7 +45,7 @@ class Repaired:
 
     def counted(self, measured: Measured) -> Deployed:
         """Return what the file itself decides."""
-        return deployed(self.reread, self._with_groups(measured))
+        return deployed(self.reread, self.with_groups(measured))
 
     def save(self, out: Path, record: Mapping[str, Any], force: bool) -> Archive:
         """Write the file with its record, and check that what was written decides as what was counted."""
@@ -86,7 +86,7 @@ class Repaired:
         loaded = wrapped(self.network, self.state, self.rule, width=width, threshold=self.threshold)
         return serialise(loaded, {**self.network.archive.extra, **extra})
 
-    def _with_groups(self, measured: Measured) -> Measured:
+    def with_groups(self, measured: Measured) -> Measured:
         """Return the rows with the group that a rule reads."""
         if self.rule is None:
             return measured

@@ -78,7 +78,21 @@ COMMON = {
 def test_audit_defaults(run: FakeRun) -> None:
     result = call("audit", "m.pt", "--data", "d.csv", "--attr", "sex")
     assert result.exit_code == 0, result.output
-    assert run.calls == [("audit", (Path("m.pt"), Path("d.csv")), SHARED)]
+    expected = {**SHARED, "sd_ddof": 0, "draws": 0, "fresh_adversary": False}
+    assert run.calls == [("audit", (Path("m.pt"), Path("d.csv")), expected)]
+
+
+@pytest.mark.parametrize(
+    ("flags", "name", "value"),
+    [
+        (["--sd-ddof", "1"], "sd_ddof", 1),
+        (["--draws", "50"], "draws", 50),
+        (["--fresh-adversary"], "fresh_adversary", True),
+    ],
+)
+def test_audit_flags(run: FakeRun, flags: list[str], name: str, value: Any) -> None:
+    assert call("audit", "m.pt", "--data", "d.csv", "--attr", "sex", *flags).exit_code == 0
+    assert run.settings[name] == value
 
 
 @pytest.mark.parametrize("verb", ["threshold", "prune", "gda"])
