@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,30 +14,26 @@ import torch
 from debias.contract import Contract
 from debias.data.clustered import Clustered
 from debias.data.sample import IntArray
-from debias.data.tables import Table, read_table
+from debias.data.tables import read_table
 from debias.errors import Problem, UsageError, WriteError, together
 from debias.files import check_output, write_atomic
 from debias.report.training import TrainingReport
-from debias.run.opening import flag_parts
 from debias.run.training_report import Done, check_file, file_record, measured, predictions, report
-from debias.training.export import Format, model_bytes, served_contract
+from debias.run.training_request import FORMATS, Asked, check_kind, read_settings, told_settings
+from debias.training.export import model_bytes, served_contract
 from debias.training.fit import Fitted, fit
-from debias.training.kinds import KINDS, Kind, kind_of
+from debias.training.kinds import Kind, kind_of
 from debias.training.settings import Settings
 from debias.training.table2 import TABLE2, fit_mlp
 from debias.training.tables import rows_of
 from debias.training.trainer import Progress, Recipe, silent
-from debias.words import listing, show
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMATS: Mapping[str, Format] = {".pt": "torchscript", ".pt2": "export"}
 VALID_SHARE = 0.15
 CHECKPOINT = "training.checkpoint"
 """Name of the checkpoint in its folder."""
-MLP_SETTINGS = {"lr": "lr", "batch_size": "batch_size", "epochs": "max_epochs", "patience": "patience"}
-"""Settings of the Table 2 network, and the names they have in `Recipe`."""
 
 
 def fit_on(
@@ -99,127 +94,6 @@ def fit_on(
     else:
         raise UsageError(f"{kind.name} is trained by Settings, not by a Recipe")
     return fitted, served_contract(contract, fitted)
-
-
-def check_kind(kind: Kind, task: str, clusters: bool) -> None:
-    """Refuse a kind that the task or the table does not go with.
-
-    Raises
-    ------
-    UsageError
-        With every reason.
-    """
-    problems = []
-    if kind.needs_clusters and not clusters:
-        problems.append(Problem(f"{kind.name} needs the cluster of every row", "--cluster", "Name its column."))
-    if kind is TABLE2 and task == "regression":
-        problems.append(Problem("mlp predicts classes", "--regression", "Take nnet, or another kind."))
-    if problems:
-        raise UsageError(problems)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What a training was asked; the fields have the names of the flags."""
-
-    kind: str
-    data: Any
-    attr: str | Sequence[str]
-    out: str | Path
-    label: str | None = None
-    cluster: str | None = None
-    seen: int | None = None
-    positive: str | float | None = None
-    favorable: Literal["positive", "negative"] | None = None
-    privileged: Any = None
-    bins: Any = None
-    features: Sequence[str] | None = None
-    ignore: Sequence[str] = ()
-    kinds: Mapping[str, str] | None = None
-    regression: bool = False
-    missing_attr: Literal["error", "drop", "group"] = "error"
-    valid: Any = None
-    valid_share: float | None = None
-    seed: int = 0
-    checkpoint: str | Path | None = None
-    resume: bool = True
-    force: bool = False
-
-    def __post_init__(self) -> None:
-        problems = []
-        if self.kind not in {*KINDS, TABLE2.name}:
-            kinds = listing([*KINDS, TABLE2.name])
-            problems.append(Problem(f"unknown kind of network {show(self.kind)}", "KIND", f"Give one of {kinds}."))
-        else:
-            try:
-                check_kind(self.network, self.task, self.cluster is not None)
-            except UsageError as error:
-                problems += error.problems
-        if Path(self.out).suffix.lower() not in FORMATS:
-            problems.append(Problem("unknown ending", f"--out {self.out}", "End the name in .pt or .pt2."))
-        if self.seen is not None and self.cluster is None:
-            problems.append(Problem("there are no clusters without --cluster", "--seen", "Name their column too."))
-        if self.valid is not None and self.valid_share is not None:
-            problems.append(Problem("--valid names the validation rows", "--valid-share", "Leave one of the two out."))
-        if self.valid_share is not None and not 0 < self.valid_share < 1:
-            problems.append(Problem(f"{self.valid_share!r} is no share", "--valid-share", "Give one between 0 and 1."))
-        if self.seed < 0:
-            problems.append(Problem(f"{self.seed!r} is no seed", "--seed", "Give 0 or more."))
-        if self.kind == TABLE2.name and self.checkpoint is not None:
-            problems.append(Problem("mlp keeps no checkpoint", "--checkpoint", "Leave it out."))
-        if problems:
-            raise UsageError(problems)
-
-    @property
-    def network(self) -> Kind:
-        """The kind of network."""
-        return TABLE2 if self.kind == TABLE2.name else KINDS[self.kind]
-
-    @property
-    def task(self) -> Literal["classification", "regression"]:
-        """What is predicted."""
-        return "regression" if self.regression else "classification"
-
-    def table(self, table: Table) -> Clustered:
-        """Read the table as asked."""
-        return Clustered.read(
-            table, label=self.label, attributes=self.attr, cluster=self.cluster, positive=self.positive,
-            favorable=self.favorable, privileged=self.privileged, bins=self.bins, seen=self.seen,
-            features=self.features, ignore=self.ignore, kinds=self.kinds, task=self.task,
-            missing_attr=self.missing_attr,
-        )  # fmt: skip
-
-    def command(self, settings: Mapping[str, Any]) -> str | None:
-        """Return the command that repeats the training; None where a table is no file."""
-        import shlex
-
-        if not all(source is None or isinstance(source, str | Path) for source in (self.data, self.valid)):
-            return None
-        parts = ["debias", "train", self.kind]
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if item.name in {"kind", "kinds", "resume"} or value is None or value == item.default:
-                continue
-            if item.name in {"attr", "bins", "privileged"}:
-                value = _texts(item.name, value)
-            parts += flag_parts(item.name, value)
-        parts += [part for name, kind in (self.kinds or {}).items() for part in ("--kind", f"{name}={kind}")]
-        for name, value in settings.items():
-            flag = name.replace("_", "-")
-            if isinstance(value, bool):
-                parts.append(f"--{flag}" if value else f"--no-{flag}")
-            elif value is not None:
-                text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-                parts += [f"--{flag}", text]
-        return shlex.join(parts)
-
-
-def _texts(name: str, value: Any) -> Any:
-    """Return what `Columns` makes of a flag that takes one text each time."""
-    from debias.data.columns import Columns
-
-    told = Columns(**{"attr": "", name: value})
-    return getattr(told, name)
 
 
 def train(
@@ -309,7 +183,7 @@ def train(
     sources = {"data": data} | ({} if valid is None else {"valid": valid})
     asked, told, _, *read = together(
         partial(Asked, **given),
-        partial(_settings, kind, settings),
+        partial(read_settings, kind, settings),
         partial(check_output, out, inputs=files, force=force),
         *(partial(read_table, source, role) for role, source in sources.items()),
     )
@@ -326,7 +200,7 @@ def train(
         )  # fmt: skip
         done = Done(
             asked=given, kind=asked.network, tables=tables, rows=rows, judges=judges, train=train_rows,
-            valid=valid_rows, fitted=fitted, contract=contract, settings=_told(told),
+            valid=valid_rows, fitted=fitted, contract=contract, settings=told_settings(told),
             resumed_from=fitted.epochs_run - len(new_epochs) if place is not None else 0,
         )  # fmt: skip
         form = FORMATS[Path(out).suffix.lower()]
@@ -337,7 +211,7 @@ def train(
     write_atomic(Path(out), content, force=force)
     if Path(out).read_bytes() != content:
         raise WriteError(Problem("the file read back differs from what was written", str(out), "Check the disk."))
-    changed = {name: value for name, value in settings.items() if name in _told(told)}
+    changed = {name: value for name, value in settings.items() if name in told_settings(told)}
     return report(done, figures, content, form, asked.command(changed), time.perf_counter() - started)
 
 
@@ -350,37 +224,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _settings(kind: str, settings: Mapping[str, Any]) -> Settings | Recipe:
-    known = list(MLP_SETTINGS) if kind == TABLE2.name else [item.name for item in fields(Settings)]
-    if strange := [name for name in settings if name not in known]:
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in strange)
-        raise UsageError(Problem(f"{kind} has no such setting", flags, f"Settings: {listing(known, 40)}."))
-    if kind == TABLE2.name:
-        return _recipe({MLP_SETTINGS[name]: value for name, value in settings.items()})
-    return Settings(**settings)
-
-
-def _recipe(settings: dict[str, Any]) -> Recipe:
-    flags = {new: old for old, new in MLP_SETTINGS.items()}
-    wrong = [name for name, value in settings.items() if not value > 0]
-    if wrong:
-        raise UsageError(
-            [
-                Problem(
-                    f"{settings[name]!r} is out of range", f"--{flags[name].replace('_', '-')}", "Give more than 0."
-                )
-                for name in wrong
-            ]
-        )
-    return Recipe(**settings)
-
-
-def _told(settings: Settings | Recipe) -> dict[str, Any]:
-    if isinstance(settings, Settings):
-        return settings.as_dict()
-    return {name: getattr(settings, inner) for name, inner in MLP_SETTINGS.items()}
 
 
 def _divided(asked: Asked, rows: Clustered, judges: Clustered) -> tuple[IntArray, IntArray]:
