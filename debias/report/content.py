@@ -59,12 +59,13 @@ class Document:
 
 def document(report: Report) -> Document:
     """Return what a human report of a run says."""
-    from debias.report.effects_content import dispersion_sections, effects_sections
+    from debias.report.effects_content import dispersion_sections, effects_sections, information_sections
 
     between = (
         *_groups(report),
         *dispersion_sections(report, _stages(report)),
         *effects_sections(report),
+        *information_sections(report),
     )
     return Document(
         title=f"debias {report.verb}",

@@ -105,6 +105,35 @@ def effects_sections(report: Report) -> Iterator[Section]:
         yield from _draws(effects.draws)
 
 
+def information_sections(report: Report) -> Iterator[Section]:
+    """Yield what a freshly fitted adversary reads."""
+    if not report.information:
+        return
+    several = len({one.prediction for one in report.information}) > 1
+    rows = tuple(
+        (
+            one.attribute,
+            *([one.prediction] if several else []),
+            "–" if one.bits is None else signed(one.bits),
+            rate(one.error),
+            rate(one.entropy),
+            count(one.rows),
+        )
+        for one in report.information
+    )
+    columns = ("attribute", *(["prediction"] if several else []), "bits", "error", "most", "rows")
+    sentence = (
+        "Bits about the group that a newly fitted adversary reads in the prediction where the label is known, on rows "
+        "that it did not see; near 0 it reads nothing. most: the bits that tell the group."
+    )
+    yield Section(
+        "Fresh adversary",
+        (sentence,),
+        Table(columns, rows, ("ll" if several else "l") + "rrrr"),
+        tuple(f"{one.attribute}: {one.reason}" for one in report.information if one.reason is not None),
+    )
+
+
 def _overview(report: Report, stages: list[tuple[str, Effects]]) -> Section:
     effects = stages[-1][1]
     known = f"{count(len(effects.known))} cluster{'s' if len(effects.known) != 1 else ''}"

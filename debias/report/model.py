@@ -221,6 +221,21 @@ class Effects(_Part):
     draws: Draws | None = Field(default=None, description="Of --draws.")
 
 
+class Information(_Part):
+    """What a freshly fitted adversary reads about an attribute in a prediction, given the label."""
+
+    attribute: str = Field(description="The protected attribute.")
+    prediction: Literal["served", "mixed", "fixed"] = Field(description="As in `HeadFigures.head`.")
+    bits: Number = Field(
+        description="Mean over rows that it did not see of log2 p(group | prediction, label) - log2 p(group | label): "
+        "near 0, or a little below, it reads nothing. None where it could not be fitted."
+    )
+    error: Number = Field(default=None, description="Standard error of `bits` over rows.")
+    entropy: Number = Field(default=None, description="Bits that tell the group where the label is known: the most.")
+    rows: int = Field(default=0, description="Rows measured.")
+    reason: str | None = Field(default=None, description="Why it could not be fitted.")
+
+
 class TrajectoryStep(_Part):
     """One candidate on the selection rows (the paper's Figure 1)."""
 
@@ -391,6 +406,9 @@ class Report(_Part):
     )
     effects: Effects | None = Field(
         default=None, description="What is audited, or the written file, by cluster; None without a cluster column."
+    )
+    information: list[Information] = Field(
+        default_factory=list, description="Of --fresh-adversary: what an adversary reads about each attribute."
     )
     change: Change | None = Field(default=None, description="What was changed; None for an audit.")
     trajectory: list[TrajectoryStep] = Field(

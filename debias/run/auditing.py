@@ -14,6 +14,7 @@ from debias.report.model import AttributeInfo, Report, Rows
 from debias.run.deciding import deployed
 from debias.run.effects import by_cluster
 from debias.run.figures import Measured
+from debias.run.leakage import information
 from debias.run.opening import Opened, Request, model_info, open_request, table_info, versions
 from debias.run.statements import bound_statement, one_decision
 from debias.run.swapping import swapped
@@ -57,6 +58,7 @@ def run_audit(request: Request) -> Report:
         before=before.figures,
         decision_disagreements=before.disagreements,
         effects=by_cluster(opened, measured, request.draws),
+        information=information(opened, measured) if request.fresh_adversary else [],
         notes=[
             *opened.network.notes,
             *opened.data.notes,
