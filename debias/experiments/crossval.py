@@ -243,7 +243,7 @@ class _Run:
             errors = [self.failed.get((variant.name, fold)) for fold in self.folds]
             if all(error is not None for error in errors):
                 told = [problem for error in errors if error is not None for problem in error.problems]
-                problems |= dict.fromkeys(replace(item, where=f"{variant.name}: {item.where}") for item in told[:1])
+                problems |= dict.fromkeys(_placed(item, variant.name) for item in told[:1])
         if problems:
             raise ModelError(problems)
 
@@ -256,6 +256,12 @@ class _Run:
         """Return the predictions of all folds of a variant."""
         found = (kept(self.path(variant, fold), self.bench.digest(variant, fold)) for fold in self.folds)
         return [result for result in found if result is not None]
+
+
+def _placed(problem: Problem, name: str) -> Problem:
+    """Return the problem with the name of the variant that it is about."""
+    told = problem.where.startswith(name)
+    return problem if told else replace(problem, where=f"{name}: {problem.where}".removesuffix(": "))
 
 
 def _given(bench: Bench) -> Bench:
@@ -380,10 +386,10 @@ def _statement(run: _Run) -> str:
 def _notes(run: _Run) -> Iterator[str]:
     if run.bench.rows.dropped:
         yield f"{count(run.bench.rows.dropped, 'row')} without an attribute left out."
-    lacking = sorted({name for name, _ in run.failed})
-    for name in lacking:
-        folds = [fold + 1 for other, fold in run.failed if other == name]
-        yield f"{name}: folds {', '.join(map(str, sorted(folds)))} failed; its figures are of the others."
+    for name in sorted({name for name, _ in run.failed}):
+        folds = sorted(fold + 1 for other, fold in run.failed if other == name)
+        told = ", ".join(map(str, folds))
+        yield f"{name}: fold{'s' if len(folds) > 1 else ''} {told} failed; its figures are of the others."
 
 
 def _command(
