@@ -24,9 +24,8 @@ from debias.model.importance import Magnitudes, RandomSpread, Target, block_sums
 from debias.report.importance import Importance, ModelImportance, ProbeInfo, Run
 from debias.run.importance import TOP, Block, model_importance, shares
 from debias.run.opening import table_info, versions
-from debias.training.fit import Fitted, fit
-from debias.training.rows import Rows
-from debias.training.tables import rows_of
+from debias.run.training import fit_on
+from debias.training.fit import Fitted
 from debias.words import count, listing
 
 PRELOAD = ("debias.experiments.probing", "sklearn.metrics")
@@ -113,9 +112,6 @@ class Ground:
             task=plan.task,
             missing_attr=plan.missing_attr,
         )
-        if len(rows.names) < 2:
-            found = f"{count(len(rows.names), 'seen cluster')}: a probe tells clusters apart, and needs two or more"
-            raise DataError(Problem(found, table.name, "Name another --cluster, or give a larger --seen."))
         return cls(plan, rows, replace(table, frame=table.frame[:0]))
 
     def split(self, seed: int) -> tuple[IntArray, IntArray, IntArray]:
@@ -160,12 +156,13 @@ def work(variant: Variant, seed: int, ground: Ground, progress: Progress) -> Mea
     start = time.perf_counter()
     train, valid, test = ground.split(seed)
     table, made = ground.probed(seed)
-    contract = table.contract(train, cluster_input=variant.kind.reads_clusters)
-    for_training = _narrowed(rows_of(table, contract, train), variant.attributes)
-    for_choosing = _narrowed(rows_of(table, contract, valid, for_training.swaps), variant.attributes)
-    fitted = fit(
-        variant.kind, for_training, for_choosing, variant.settings, task=table.task, seed=seed, progress=progress
+    # Attributes that take no part in training are left out of it.
+    table = replace(
+        table,
+        attributes={name: table.attributes[name] for name in variant.attributes},
+        groupings={name: table.groupings[name] for name in variant.attributes},
     )
+    fitted, contract = fit_on(table, variant.kind, variant.settings, train, valid, seed=seed, progress=progress)
     seconds = time.perf_counter() - start
     found = fitted_magnitudes(fitted, table, contract, test, at_mean=ground.plan.at_mean, of=ground.plan.of)
     roles = ("features", "cluster") if variant.kind.cluster_input else ("features",)
@@ -179,16 +176,6 @@ def work(variant: Variant, seed: int, ground: Ground, progress: Progress) -> Mea
         seconds=seconds,
     )
     return Measured(blocks, found, tuple(_random(fitted)), run)
-
-
-def _narrowed(rows: Rows, attributes: Sequence[str]) -> Rows:
-    """Leave the attributes that take no part in training out."""
-    return replace(
-        rows,
-        sensitive={name: rows.sensitive[name] for name in attributes},
-        categories={name: rows.categories[name] for name in attributes},
-        swaps={name: swap for name, swap in rows.swaps.items() if name in attributes},
-    )
 
 
 def fitted_magnitudes(
