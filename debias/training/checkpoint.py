@@ -20,7 +20,7 @@ _REMEDY = "Name another checkpoint, or start anew without resuming."
 
 def identity(**parts: Any) -> dict[str, Any]:
     """Return what a checkpoint belongs to: the parts given, and the versions that decide every bit."""
-    return {"format": FORMAT, "torch": torch.__version__, **parts}
+    return {"format": FORMAT, "torch": str(torch.__version__), **parts}
 
 
 def write(path: Path, belongs_to: Mapping[str, Any], state: Mapping[str, Any]) -> None:
