@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from debias.contract import Contract
     from debias.training.fit import Fitted
+    from debias.training.rows import Rows
 
 ROWS_AT_ONCE = 65_536
 
@@ -217,28 +218,28 @@ def _fitted(
     bench: Bench, variant: Variant, train: IntArray, valid: IntArray, fold: int, progress: Progress
 ) -> tuple[Fitted, Contract]:
     from debias.training.fit import fit
-    from debias.training.rows import Rows
     from debias.training.tables import rows_of
 
     table = bench.rows
     contract = table.contract(train, cluster_input=variant.kind.reads_clusters)
 
-    def narrowed(rows: Rows) -> Rows:
-        """Leave the attributes that take no part in training out."""
-        return replace(
-            rows,
-            sensitive={name: rows.sensitive[name] for name in variant.attributes},
-            categories={name: rows.categories[name] for name in variant.attributes},
-            swaps={name: swap for name, swap in rows.swaps.items() if name in variant.attributes},
-        )
-
-    for_training = narrowed(rows_of(table, contract, train))
-    for_choosing = narrowed(rows_of(table, contract, valid, for_training.swaps))
+    for_training = narrowed(rows_of(table, contract, train), variant)
+    for_choosing = narrowed(rows_of(table, contract, valid, for_training.swaps), variant)
     seed = bench.protocol.seed + fold
     found = fit(
         variant.kind, for_training, for_choosing, variant.settings, task=table.task, seed=seed, progress=progress
     )
     return found, contract
+
+
+def narrowed(rows: Rows, variant: Variant) -> Rows:
+    """Return the rows with the attributes alone that take part in the training of a variant."""
+    return replace(
+        rows,
+        sensitive={name: rows.sensitive[name] for name in variant.attributes},
+        categories={name: rows.categories[name] for name in variant.attributes},
+        swaps={name: swap for name, swap in rows.swaps.items() if name in variant.attributes},
+    )
 
 
 def _ways(bench: Bench, contract: Contract, train: IntArray) -> dict[str, Swap]:

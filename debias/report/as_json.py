@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from debias.report.comparison import COMPARISON_VERSION, Comparison
+from debias.report.crossval import CROSSVAL_VERSION, CrossValidation
 from debias.report.importance import IMPORTANCE_VERSION, Importance
 from debias.report.inspection import INSPECTION_VERSION, Inspection
 from debias.report.model import SCHEMA_VERSION, Report
@@ -22,6 +23,7 @@ SCHEMA_FILES: dict[str, tuple[type[BaseModel], str]] = {
     "inspection.schema.json": (Inspection, f"urn:debias:inspection:{INSPECTION_VERSION}"),
     "comparison.schema.json": (Comparison, f"urn:debias:comparison:{COMPARISON_VERSION}"),
     "training.schema.json": (TrainingReport, f"urn:debias:training:{TRAINING_VERSION}"),
+    "crossval.schema.json": (CrossValidation, f"urn:debias:crossval:{CROSSVAL_VERSION}"),
     "importance.schema.json": (Importance, f"urn:debias:importance:{IMPORTANCE_VERSION}"),
 }
 

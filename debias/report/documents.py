@@ -8,17 +8,19 @@ from debias.report.content import Document, document
 
 if TYPE_CHECKING:
     from debias.report.comparison import Comparison
+    from debias.report.crossval import CrossValidation
     from debias.report.importance import Importance
     from debias.report.inspection import Inspection
     from debias.report.model import Report
     from debias.report.training import TrainingReport
 
-    Value: TypeAlias = Report | Inspection | Comparison | Importance | TrainingReport
+    Value: TypeAlias = Report | Inspection | Comparison | Importance | TrainingReport | CrossValidation
 
 
 def document_of(value: Value) -> Document:
     """Return what a human report of any of them says."""
     from debias.report.comparison import Comparison
+    from debias.report.crossval import CrossValidation
     from debias.report.importance import Importance
     from debias.report.inspection import Inspection
     from debias.report.training import TrainingReport
@@ -39,4 +41,8 @@ def document_of(value: Value) -> Document:
         from debias.report.training_content import training_document
 
         return training_document(value)
+    if isinstance(value, CrossValidation):
+        from debias.report.crossval_content import crossval_document
+
+        return crossval_document(value)
     return document(value)
