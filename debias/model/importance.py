@@ -192,7 +192,7 @@ def random_spreads(network: Network) -> list[RandomSpread]:
 
 def ranks(values: FloatArray) -> IntArray:
     """Return the place of each value among all, 1 for the largest; equal values share the better place."""
-    found: IntArray = 1 + (values[None, :] > values[:, None]).sum(1)
+    found: IntArray = 1 + len(values) - np.searchsorted(np.sort(values), values, side="right")
     return found
 
 

@@ -52,6 +52,14 @@ def test_gradients_equal_those_of_the_eager_module(name: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
+def test_one_point_is_enough_for_every_form(form: str) -> None:
+    x = nets.example(nets.build("tanh"), 32)
+    found = network_magnitudes(opened.network("tanh", form), rows(x), at_mean=True)["features"]
+    point = x.double().mean(0, keepdim=True).float()
+    np.testing.assert_allclose(found.slope, by_autograd(nets.build("tanh"), point, "tanh"), rtol=2e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", ["relu", "in_place", "batchnorm_after", "head_softmax", "head_logit_column"])
 def test_every_form_of_file_gives_the_same(name: str, form: str) -> None:
     x = nets.example(nets.build(name), 32)
@@ -262,6 +270,8 @@ def test_a_cluster_that_is_a_plain_input_is_measured_too() -> None:
 
 def test_ranks_and_blocks() -> None:
     assert ranks(np.array([0.1, 5.0, 0.1, 2.0])).tolist() == [3, 1, 3, 2]
+    values = np.random.default_rng(0).integers(0, 20, 50).astype(float)
+    assert ranks(values).tolist() == [1 + int((values > value).sum()) for value in values]
     assert block_sums(np.array([1.0, 2.0, 4.0, 8.0]), [1, 3]).tolist() == [1.0, 14.0]
     # Three small columns of one feature outweigh a larger one alone.
     assert ranks(block_sums(np.array([3.0, 2.0, 2.0, 2.0]), [1, 3])).tolist() == [2, 1]

@@ -81,6 +81,27 @@ class TestPlainFiles:
         assert logit.models[0].columns[0].slope > mean.models[0].columns[0].slope
         assert "moves the logit most" in logit.statement
 
+    @pytest.mark.parametrize("end", ["pt", "pt2"])
+    def test_a_file_that_decides_by_group_has_a_gradient_by_feature(self, end: str) -> None:
+        """The rule of a reject option shifts the score of a group; the group itself is a name, not a quantity."""
+        frame = pd.read_csv("rows.csv")
+        out = f"roc.{end}"
+        model = "model.pt"
+        if end == "pt2":
+            model = "model.pt2"
+            net, free = world.trained(world.table()), {0: torch.export.Dim("rows", min=2)}
+            torch.export.save(torch.export.export(net, (torch.zeros(5, 2),), dynamic_shapes=(free,)), model)
+        result = world.call("roc", model, *world.ASKED, "--eps", "0.3", "--out", out, "--keep-best", "--quiet")
+        assert Path(out).exists(), result.err
+        found = measure(out, frame).models[0]
+        assert [item.name for item in found.columns] in (["income", "debt"], ["debt", "income"])
+        module = torch.jit.load(out) if end == "pt" else torch.export.load(out).module()
+        x = torch.tensor(frame[["income", "debt"]].to_numpy(), dtype=torch.float32).requires_grad_()
+        group = torch.tensor((frame["sex"] == "m").to_numpy(), dtype=torch.int64)
+        slope = torch.autograd.grad(module(x, group).sum(), x)[0].abs().double().mean(0).numpy()
+        slopes = {item.name: item.slope for item in found.columns}
+        np.testing.assert_allclose([slopes["income"], slopes["debt"]], slope, rtol=1e-3, atol=1e-6)
+
     @pytest.mark.parametrize(
         ("options", "error", "match"),
         [
