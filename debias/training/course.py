@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from debias.training.adam import Adam
 from debias.training.adversaries import (
     ClusterAdversary,
     FairAdversaries,
@@ -209,19 +210,14 @@ class Course:
         if task == "regression":
             self.module.set_scale(self.scale.mean, self.scale.sd)
         self.cluster_adversary, self.fair_adversaries = self._adversaries(train, seed)
-        self.parameters = list(self.module.parameters())
-        self.adversary_parameters = [
+        adversaries = [
             parameter
             for adversary in (self.cluster_adversary, self.fair_adversaries)
             if adversary is not None
             for parameter in adversary.parameters()
         ]
-        self.optimizer = torch.optim.Adam(self.parameters, lr=settings.lr, fused=True)
-        self.adversary_optimizer = (
-            torch.optim.Adam(self.adversary_parameters, lr=settings.lr_adversary, fused=True)
-            if self.adversary_parameters
-            else None
-        )
+        self.optimizer = Adam(list(self.module.parameters()), settings.lr)
+        self.adversary_optimizer = Adam(adversaries, settings.lr_adversary) if adversaries else None
         self.order, self.draws = generator(seed, 2), generator(seed, 3)
 
     def _adversaries(self, train: Rows, seed: int) -> tuple[ClusterAdversary | None, FairAdversaries | None]:
@@ -251,7 +247,7 @@ class Course:
         record: dict[str, list[Tensor]] = defaultdict(list)
         for batch in self.data.batches(self.order, self.draws):
             passed = self.run(batch.x)
-            for _ in range(self.settings.adversary_steps if self.adversary_parameters else 0):
+            for _ in range(self.settings.adversary_steps if self.adversary_optimizer else 0):
                 self.adversary_step(batch, passed, record)
             self.main_step(batch, passed, listened, record)
         return self._means(record)
@@ -284,29 +280,24 @@ class Course:
                     bound = layer.in_features**-0.5
                     layer.weight.uniform_(-bound, bound, generator=self.draws)
                     layer.bias.uniform_(-bound, bound, generator=self.draws)
-            self._forget(self.cluster_adversary.parameters())
+            self._forget(self.cluster_adversary)
         if self.fair_adversaries is not None:
             names, chances = self.fair_adversaries.names, self._fair_chances()
             for place, (name, at_chance) in enumerate(zip(names, chances, strict=True)):
                 if is_dead(losses[name], at_chance):
                     found.append(name)
                     self.fair_adversaries.draw(place, self.draws)
-                    self._forget(self.fair_adversaries.parameters(), place)
+                    self._forget(self.fair_adversaries, place)
         return found
 
-    def _forget(self, parameters: Iterable[Tensor], place: int | None = None) -> None:
-        """Set Adam's moments of an adversary to 0."""
+    def _forget(self, adversary: nn.Module, place: int | None = None) -> None:
         assert self.adversary_optimizer is not None
-        for parameter in parameters:
-            state = self.adversary_optimizer.state[parameter]
-            for name in ("exp_avg", "exp_avg_sq"):
-                if name in state:
-                    (state[name] if place is None else state[name][place]).zero_()
+        self.adversary_optimizer.forget(adversary.parameters(), place)
 
     @property
     def finite(self) -> bool:
         """Whether every number of every network is finite."""
-        return all(bool(torch.isfinite(value).all()) for value in (*self.parameters, *self.adversary_parameters))
+        return all(optimizer.finite for optimizer in self._optimizers)
 
     def network_state(self) -> dict[str, Tensor]:
         """Return a copy of the served network's numbers."""
@@ -315,25 +306,24 @@ class Course:
     def state(self) -> dict[str, Any]:
         """Return everything that the next epoch depends on."""
         return {
-            "module": self.network_state(),
-            "adversaries": [value.detach().clone() for value in self.adversary_parameters],
-            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
+            "optimizers": [optimizer.state() for optimizer in self._optimizers],
             "generators": [self.order.get_state(), self.draws.get_state()],
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Go on from a state that `state` returned."""
-        self.module.load_state_dict(state["module"])
-        with torch.no_grad():
-            for value, kept in zip(self.adversary_parameters, state["adversaries"], strict=True):
-                value.copy_(kept)
         for optimizer, kept in zip(self._optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(kept)
+            optimizer.load(kept)
         for draws, kept in zip((self.order, self.draws), state["generators"], strict=True):
             draws.set_state(kept)
 
+    def release(self) -> Served:
+        """Return the served network, in eval mode, with numbers of its own."""
+        self.optimizer.release()
+        return self.module.eval()
+
     @property
-    def _optimizers(self) -> list[torch.optim.Optimizer]:
+    def _optimizers(self) -> list[Adam]:
         return [self.optimizer] if self.adversary_optimizer is None else [self.optimizer, self.adversary_optimizer]
 
     def run(self, x: Tensor, masks: Sequence[Tensor] = ()) -> _Passed:
@@ -389,7 +379,7 @@ class Course:
             losses.append(each.sum())
             record["fair_adversaries"].append(each.detach())
         loss = losses[0] if len(losses) == 1 else losses[0] + losses[1]
-        _step(self.adversary_optimizer, loss, self.adversary_parameters)
+        self.adversary_optimizer.step(loss)
 
     def terms(self, batch: _Batch, passed: _Passed, listened: bool) -> Terms:
         """Return the terms of the network's loss on one batch."""
@@ -439,7 +429,7 @@ class Course:
         for name in ("divergence", "correlation", "swap"):
             if (value := getattr(terms, name)) is not None:
                 record[name].append(value.detach())
-        _step(self.optimizer, loss, self.parameters)
+        self.optimizer.step(loss)
 
     def _fair_chances(self) -> list[float]:
         assert self.fair_adversaries is not None
@@ -449,9 +439,3 @@ class Course:
 def _shares(weights: Tensor) -> Tensor:
     """Return weights [attributes, N] that sum to 1 for each attribute; 0 where none has weight."""
     return weights / weights.sum(1, keepdim=True).clamp(min=1e-12)
-
-
-def _step(optimizer: torch.optim.Optimizer, loss: Tensor, parameters: Sequence[Tensor]) -> None:
-    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-        parameter.grad = gradient
-    optimizer.step()

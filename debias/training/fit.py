@@ -272,9 +272,8 @@ class _Run:
 
     def fitted(self, train: Rows, valid: Rows, seed: int, progress: Progress) -> Fitted:
         """Return the best epoch's network, with the cluster predictor where the kind reads clusters."""
-        module = self.course.module
-        module.load_state_dict(self.best["module"])
-        module.requires_grad_(True).eval()
+        self.course.module.load_state_dict(self.best["module"])
+        module = self.course.release()
         predictor: ClusterPredictor | None = None
         losses: list[float] = []
         if self.kind.reads_clusters:

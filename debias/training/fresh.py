@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from debias.errors import DataError, Problem
+from debias.training.adam import Adam
 from debias.training.course import drawn_seed, generator
 from debias.words import show
 
@@ -203,15 +204,12 @@ def _fitted(x: Tensor, codes: Tensor, train: Tensor, test: Tensor, size: int, se
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(drawn_seed(seed, 22))
         network = _network(x.shape[1], size)
-    parameters = list(network.parameters())
-    optimizer = torch.optim.Adam(parameters, lr=_RATE, fused=True)
+    optimizer = Adam(list(network.parameters()), _RATE)
     best, since, kept = math.inf, 0, network.state_dict()
     for _ in range(_EPOCHS):
         for chosen in torch.split(used[torch.randperm(len(used), generator=draws)], _BATCH):
             loss = nn.functional.cross_entropy(network(x[chosen]), codes[chosen])
-            for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-                parameter.grad = gradient
-            optimizer.step()
+            optimizer.step(loss)
         with torch.no_grad():
             measured = float(nn.functional.cross_entropy(network(x[held]), codes[held]))
         since += 1

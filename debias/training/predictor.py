@@ -7,6 +7,7 @@ import math
 import torch
 from torch import nn
 
+from debias.training.adam import Adam
 from debias.training.course import drawn_seed, generator
 from debias.training.networks import ClusterPredictor
 from debias.training.rows import Rows
@@ -46,8 +47,7 @@ def fit_predictor(
         torch.manual_seed(drawn_seed(seed, 10))
         network = ClusterPredictor(train.width, train.n_clusters)
     order = generator(seed, 11)
-    parameters = list(network.parameters())
-    optimizer = torch.optim.Adam(parameters, lr=_RATE, fused=True)
+    optimizer = Adam(list(network.parameters()), _RATE)
     seen = valid.z >= 0
     x_valid, z_valid = valid.x[seen], valid.z[seen]
     losses: list[float] = []
@@ -55,9 +55,7 @@ def fit_predictor(
     for epoch in range(epochs):
         for chosen in torch.split(torch.randperm(n, generator=order), min(_BATCH, n)):
             loss = nn.functional.cross_entropy(network.logits(train.x[chosen]), train.z[chosen])
-            for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-                parameter.grad = gradient
-            optimizer.step()
+            optimizer.step(loss)
         with torch.no_grad():
             losses.append(float(nn.functional.cross_entropy(network.logits(x_valid), z_valid)))
         if losses[-1] < best:
@@ -67,4 +65,5 @@ def fit_predictor(
         if len(losses) - 1 - losses.index(min(losses)) >= patience:
             break
     network.load_state_dict(kept)
+    optimizer.release()
     return network.eval(), losses
