@@ -141,7 +141,7 @@ def _cell(figure: Figure, change: Change | None) -> str:
     if change is None or change.improvement is None:
         return rate(figure.value)
     star = "*" if change.p_holm is not None and change.p_holm < SURE else ""
-    return f"{rate(figure.value)} ({-100 * change.improvement:+.0f}%{star})".replace("-", "−")
+    return f"{rate(figure.value)} ({round(-100 * change.improvement):+d}%{star})".replace("-", "−")
 
 
 def _beside(found: CrossValidation) -> Iterator[Section]:
