@@ -20,6 +20,7 @@ from debias.data.catalog.heritage_claims import (
 from debias.data.catalog.official import Rows, find, pieces, read
 from debias.data.catalog.source import Request, Source, Tidy, Use, check_count
 from debias.errors import DataError, Problem
+from debias.words import count
 
 PATIENTS = 76_013
 """Patients of the Fair MEDL paper."""
@@ -78,7 +79,7 @@ def make(request: Request) -> Tidy:
             Problem(f"no patient has a claim of {year} with a provider", str(claims), "Give the whole file.")
         )
     if not known.all():
-        notes = (*notes, f"{int((~known).sum()):,} patients without a provider in {year} are left out.")
+        notes = (*notes, f"{count(int((~known).sum()), 'patient')} without a provider in {year} left out.")
     frame = frame[known].reset_index(drop=True)
     if part == "Y2" and len(frame) != PATIENTS:
         notes = (*notes, f"{len(frame):,} patients; the Fair MEDL paper has {PATIENTS:,}.")
