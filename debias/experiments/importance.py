@@ -15,7 +15,7 @@ from debias.errors import DebiasError, Problem, UsageError
 from debias.files import check_output, write_atomic
 from debias.jobs import Progress
 from debias.model.importance import Target
-from debias.report.importance import Importance
+from debias.report.importance import Importance, ModelImportance
 from debias.report.importance_picture import check_plotting, picture, unknown_picture
 from debias.run.importance import TOP, check_top, measure
 from debias.run.opening import flag_parts
@@ -145,13 +145,15 @@ def importance(
             workers=workers, progress=progress, command=told,
         )  # fmt: skip
     if picture is not None:
-        draw(found, Path(picture), by=by, force=force)
+        draw(found.models, Path(picture), top=top, by=by, force=force)
     return found
 
 
-def draw(found: Importance, path: Path, *, by: str = "column", force: bool = False) -> None:
+def draw(
+    models: Sequence[ModelImportance], path: Path, *, top: int = TOP, by: str = "column", force: bool = False
+) -> None:
     """Write a picture of importances in the format of its ending, whole or not at all."""
-    write_atomic(path, picture(found, path.suffix.lower().removeprefix("."), by=by), force=force)
+    write_atomic(path, picture(models, path.suffix.lower().removeprefix("."), top=top, by=by), force=force)
 
 
 def kinds(probes: str | Sequence[str]) -> list[str]:

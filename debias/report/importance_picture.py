@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from debias.errors import Problem, UsageError
-from debias.report.importance import ColumnImportance, FeatureImportance, Importance, ModelImportance
+from debias.report.importance import ColumnImportance, FeatureImportance, ModelImportance
 from debias.report.importance_content import place
 from debias.report.text import visible
 
@@ -63,14 +63,16 @@ def check_plotting() -> None:
         raise UsageError(Problem(found, "--picture", 'Install it: pip install "debias[plot]"')) from None
 
 
-def picture(found: Importance, format: str, *, by: str = "column") -> bytes:
-    """Return the picture of a report, the same bytes for the same report.
+def picture(models: Sequence[ModelImportance], format: str, *, top: int, by: str = "column") -> bytes:
+    """Return the picture of importances, the same bytes for the same ones.
 
     Parameters
     ----------
-    found : Importance
-        What was measured; `top` tells how many bars a panel has.
+    models : sequence of ModelImportance
+        A panel for each.
     format : {"svg", "png"}
+    top : int
+        Bars of a panel; the best probe is one more where it is none of them.
     by : {"column", "feature"}
         Bars of columns, or of the table's columns with theirs added up.
 
@@ -83,13 +85,13 @@ def picture(found: Importance, format: str, *, by: str = "column") -> bytes:
     from matplotlib import style
     from matplotlib.figure import Figure
 
-    bars = [_chosen(model, found.top, by) for model in found.models]
+    bars = [_chosen(model, top, by) for model in models]
     with style.context(["default", _STYLE]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         high = 1.2 + _LEGEND + _BAR * max(map(len, bars))
         figure = Figure(figsize=(_PANEL * len(bars), high), layout="constrained")
         panels: Sequence[Axes] = figure.subplots(1, len(bars), squeeze=False)[0]
-        for axes, model, chosen in zip(panels, found.models, bars, strict=True):
+        for axes, model, chosen in zip(panels, models, bars, strict=True):
             _panel(axes, _head(model), chosen, "column" if by == "column" else "feature")
             axes.set_ylim(max(map(len, bars)) - 0.4, -0.6)  # bars of one height in all panels
         _legend(figure, [item for chosen in bars for item in chosen])

@@ -19,6 +19,7 @@ def line(kind: str, seed: int, *ranks: float) -> dict[str, Any]:
         "balanced_accuracy": 0.8,
         "auroc": 0.9,
         "seconds": 3.0,
+        "importances": {"education": 0.5, "age": 0.2, "Probe 1": 0.3 / ranks[0], "Probe 2": 0.3 / ranks[1]},
     }
 
 
@@ -47,3 +48,11 @@ def test_table_and_file_hold_every_kind() -> None:
     kept = json.loads(probes.written(LINES))
     assert kept["runs"] == LINES
     assert kept["summary"] == list(probes.summary(LINES))
+
+
+def test_models_for_the_picture() -> None:
+    (nnet,) = probes.models(LINES, ["nnet"])
+    assert nnet.title == "conventional NNet" and nnet.best_probe_rank == 10
+    assert [item.name for item in nnet.columns] == ["education", "age", "Probe 1", "Probe 2"]
+    assert [item.probe for item in nnet.columns] == [False, False, True, True]
+    assert [item.protected for item in nnet.columns] == [False, True, False, False]

@@ -170,6 +170,10 @@ def test_markdown_holds_the_same_and_no_markup_of_others() -> None:
     assert "<b>" not in text and "\x1b" not in text
 
 
+def drawn(found: Importance, format: str = "svg", **options: Any) -> bytes:
+    return picture(found.models, format, top=found.top, **options)
+
+
 def words(svg: bytes) -> list[str]:
     """Return the texts of an SVG, which must be valid XML."""
     root = ElementTree.fromstring(svg)
@@ -177,7 +181,7 @@ def words(svg: bytes) -> list[str]:
 
 
 def test_the_picture_tells_names_ranks_and_models() -> None:
-    found = words(picture(with_probes(top=4), "svg"))
+    found = words(drawn(with_probes(top=4), "svg"))
     for text in ("1. education", "3. Probe 1", "nnet", "fair-adb-medl", "best probe: rank 5.5", "confounding probe"):
         assert text in found, found
     assert found.count("1. education") == 2
@@ -185,12 +189,12 @@ def test_the_picture_tells_names_ranks_and_models() -> None:
 
 
 def test_the_best_probe_is_shown_behind_the_first_ones() -> None:
-    found = words(picture(with_probes(top=2), "svg"))
+    found = words(drawn(with_probes(top=2), "svg"))
     assert "3. Probe 1" in found and "4. Probe 2" not in found
 
 
 def test_features_can_be_shown_instead() -> None:
-    found = words(picture(importance(), "svg", by="feature"))
+    found = words(drawn(importance(), "svg", by="feature"))
     assert "1. sex" in found and "2. sex_male" not in found
     assert "protected attribute" in found
 
@@ -200,14 +204,14 @@ def test_features_can_be_shown_instead() -> None:
 )
 def test_names_of_others_stay_words(name: str) -> None:
     value = importance(models=[model(columns=[column(name or "-", 1, 1.0)], title=name)])
-    svg = picture(value, "svg")
+    svg = drawn(value, "svg")
     found = words(svg)
     assert f"1. {shortened(name or '-', LONGEST)}" in found
-    assert picture(value, "png").startswith(b"\x89PNG")
+    assert drawn(value, "png").startswith(b"\x89PNG")
 
 
 def test_a_dollar_starts_no_formula() -> None:
-    svg = picture(importance(models=[model(columns=[column("$\\alpha_1$ & <b>", 1, 1.0)])]), "svg").decode()
+    svg = drawn(importance(models=[model(columns=[column("$\\alpha_1$ & <b>", 1, 1.0)])]), "svg").decode()
     assert "1. $\\alpha_1$ &amp; &lt;b&gt;" in svg
 
 
@@ -224,8 +228,8 @@ def test_shortened_keeps_both_ends() -> None:
 @pytest.mark.parametrize("format", ["svg", "png"])
 def test_the_same_report_gives_the_same_bytes(format: str) -> None:
     value = with_probes()
-    first = picture(value, format)
-    assert picture(value, format) == first
+    first = drawn(value, format)
+    assert drawn(value, format) == first
     for word in (b"<dc:date>", b"matplotlib version", b"matplotlib.org"):
         assert word.lower() not in first.lower()
 
@@ -234,7 +238,7 @@ def test_nothing_of_matplotlib_is_left_changed() -> None:
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)
-    picture(importance(), "svg")
+    drawn(importance(), "svg")
     assert dict(mpl.rcParams) == before
     assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
 
@@ -242,7 +246,7 @@ def test_nothing_of_matplotlib_is_left_changed() -> None:
 def test_without_matplotlib_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(UsageError, match=r'pip install "debias\[plot\]"'):
-        picture(importance(), "svg")
+        drawn(importance(), "svg")
 
 
 def test_the_ending_names_the_format() -> None:
