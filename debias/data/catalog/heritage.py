@@ -14,6 +14,7 @@ from debias.data.catalog.heritage_claims import (
     Objects,
     Patients,
     capped,
+    in_year,
     measured,
     strange_cells,
 )
@@ -117,7 +118,7 @@ def _monthly(
     seen = np.zeros((len(patients), 13), dtype=bool)
     for rows in pieces(path, ("MemberID", "Year", "DSFS", column)):
         at = patients.positions(rows.integers("MemberID"))
-        kept = (rows.text("Year") == year) & (at >= 0)
+        kept = in_year(rows, year) & (at >= 0)
         amount = np.nan_to_num(capped(rows, column, highest))
         sums += np.bincount(at[kept], weights=amount[kept], minlength=len(patients))
         month = measured(rows, "DSFS", MONTHS).astype(np.int64)

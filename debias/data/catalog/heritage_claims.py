@@ -76,23 +76,44 @@ class Patients:
 
 
 def measured(rows: Rows, column: str, known: Mapping[str, float]) -> Numbers:
-    """Return the number that stands for each text of a column."""
-    distinct, codes = np.unique(rows.text(column, empty="").astype(str), return_inverse=True)
-    if strange := [str(text) for text in distinct if text not in known]:
+    """Return the number that stands for each text of a column.
+
+    Raises
+    ------
+    DataError
+        With the texts that stand for none.
+    """
+    codes, distinct = rows.levels(column)
+    if strange := [text for text in distinct if text not in known]:
         raise strange_cells(rows, column, strange)
-    return np.array([known[str(text)] for text in distinct])[codes]
+    return np.array([known[text] for text in distinct])[codes]
 
 
 def capped(rows: Rows, column: str, highest: int) -> Numbers:
-    """Return a count whose highest value is written with a plus, as in ``162+``."""
+    """Return a count whose highest value is written with a plus, as in ``162+``; NaN where a cell is empty.
+
+    Raises
+    ------
+    DataError
+        With the cells that are no such count.
+    """
     top = f"{highest}+"
-    distinct, codes = np.unique(rows.text(column, empty="").astype(str), return_inverse=True)
-    if strange := [str(cell) for cell in distinct if cell not in ("", top) and not str(cell).isdigit()]:
+    codes, distinct = rows.levels(column)
+    if strange := [cell for cell in distinct if cell not in ("", top) and not (cell.isascii() and cell.isdigit())]:
         raise strange_cells(rows, column, strange)
-    return np.array([float(str(cell).rstrip("+") or "nan") for cell in distinct])[codes]
+    return np.array([float(cell.rstrip("+") or "nan") for cell in distinct])[codes]
+
+
+def in_year(rows: Rows, year: str) -> npt.NDArray[np.bool_]:
+    """Return which rows are of a year."""
+    codes, years = rows.levels("Year")
+    if strange := [cell for cell in years if cell not in ("Y1", "Y2", "Y3")]:
+        raise strange_cells(rows, "Year", strange)
+    return np.array([cell == year for cell in years])[codes]
 
 
 def strange_cells(rows: Rows, column: str, values: list[str]) -> DataError:
+    """Return the error for cells that the data dictionary does not have."""
     found = f"column {column!r} holds {listing(values)}, which the data dictionary does not have"
     where = f"{rows.where}, from row {rows.start + 1} on"
     return DataError(Problem(found, where, "Give the official file of release 3."))
@@ -116,14 +137,11 @@ class Claims:
         counted = 0
         for rows in pieces(path, _CLAIMS):
             counted += len(rows)
-            years = rows.text("Year")
-            if strange := sorted(set(map(str, years)) - {"Y1", "Y2", "Y3"}):
-                raise strange_cells(rows, "Year", strange)
             position = patients.positions(rows.integers("MemberID"))
-            kept = (years == year) & (position >= 0)
+            kept = in_year(rows, year) & (position >= 0)
             at.append(position[kept])
             for name, made in texts.items():
-                made.add(rows.text(name, empty="")[kept])
+                made.add(*rows.levels(name), kept)
             for name, values in _numbers_of(rows).items():
                 measures[name].append(values[kept])
         joined = {name: np.concatenate(parts) for name, parts in measures.items()}
@@ -189,14 +207,10 @@ class _Texts:
         self.known: dict[str, int] = {}
         self.codes: list[npt.NDArray[np.int32]] = []
 
-    def add(self, cells: Objects) -> None:
-        present = cells != ""
-        codes = np.full(len(cells), -1, dtype=np.int32)
-        if present.any():
-            distinct, inverse = np.unique(cells[present].astype(str), return_inverse=True)
-            own = np.array([self.known.setdefault(str(text), len(self.known)) for text in distinct], dtype=np.int32)
-            codes[present] = own[inverse]
-        self.codes.append(codes)
+    def add(self, codes: Integers, names: list[str], kept: npt.NDArray[np.bool_]) -> None:
+        """Take the kept cells of a piece: codes over its own names, of which the empty one is missing."""
+        own = [self.known.setdefault(name, len(self.known)) if name else -1 for name in names]
+        self.codes.append(np.array(own, dtype=np.int32)[codes[kept]])
 
     def done(self) -> tuple[npt.NDArray[np.int32], list[str]]:
         """Return the codes over the names in ascending order, numbers by their size; −1 where missing."""

@@ -115,6 +115,18 @@ class Rows:
 
     def text(self, name: str, empty: str | None = None) -> npt.NDArray[np.object_]:
         """Return a column as text without blanks at the ends; `empty` stands where a cell is."""
+        return np.asarray(self._trimmed(name, empty).to_numpy(zero_copy_only=False), dtype=object)
+
+    def levels(self, name: str) -> tuple[IntArray, list[str]]:
+        """Return a column of text as codes over its distinct values; an empty cell is the value of no characters."""
+        import pyarrow as pa
+
+        column = self._trimmed(name, "").combine_chunks().dictionary_encode()
+        if isinstance(column, pa.ChunkedArray):
+            column = column.combine_chunks()
+        return column.indices.to_numpy(zero_copy_only=False).astype(np.int64), column.dictionary.to_pylist()
+
+    def _trimmed(self, name: str, empty: str | None) -> pa.ChunkedArray:
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -123,9 +135,7 @@ class Rows:
             column = column.cast(column.type.value_type)
         column = pc.utf8_trim_whitespace(column.cast(pa.string()))
         column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
-        if empty is not None:
-            column = pc.fill_null(column, empty)
-        return np.asarray(column.to_numpy(zero_copy_only=False), dtype=object)
+        return column if empty is None else pc.fill_null(column, empty)
 
     def numbers(self, name: str) -> FloatArray:
         """Return a column as float64, NaN where a cell is empty.
