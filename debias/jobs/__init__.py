@@ -1,10 +1,10 @@
-"""Many independent jobs, in this process or in several.
+"""Many independent jobs, in this process, in several, or on Ray.
 
 A job that fails does not stop the others. What it does must not depend on other jobs: every job finds one thread and
 freshly seeded global generators, so that its result is the same with any number of workers.
 
-How jobs are run is a `Backend`: `Serial` or `Processes`. A backend yields each outcome as it is known, which is where
-results can be kept and taken up again.
+How jobs are run is a `Backend`: `Serial`, `Processes` or `Ray`. A backend yields each outcome as it is known, which is
+where results can be kept and taken up again.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from debias.jobs.processes import Processes
+from debias.jobs.ray_backend import Ray
 from debias.jobs.work import (
     Backend,
     Context,
@@ -39,6 +40,7 @@ __all__ = [
     "Outcome",
     "Processes",
     "Progress",
+    "Ray",
     "Serial",
     "backend_for",
     "cores",
@@ -102,9 +104,32 @@ def map(
     return [found[index] for index in range(len(jobs))]
 
 
-def backend_for(workers: int, jobs: int, *, timeout: float | None = None, preload: Sequence[str] = ()) -> Backend:
-    """Return `Serial` for one worker without a time limit, else `Processes`, at most one a job."""
+def backend_for(
+    workers: int, jobs: int, *, timeout: float | None = None, preload: Sequence[str] = (), ray: str | None = None
+) -> Backend:
+    """Return the backend for so many workers, at most one a job.
+
+    Parameters
+    ----------
+    workers : int
+        Workers at a time, 1 or more.
+    jobs : int
+        Jobs to do.
+    timeout : float, optional
+        Seconds after which a job is ended.
+    preload : sequence of str
+        Modules that the server of `Processes` loads once.
+    ray : str, optional
+        Where there is Ray, see `Ray`: an address, ``auto`` or ``local``.
+
+    Returns
+    -------
+    Backend
+        `Ray` where an address is given; else `Serial` for one worker without a time limit, else `Processes`.
+    """
     workers = min(workers, max(jobs, 1))
+    if ray is not None:
+        return Ray(ray, workers, timeout=timeout)
     return Serial() if workers == 1 and timeout is None else Processes(workers, timeout=timeout, preload=preload)
 
 

@@ -1,0 +1,310 @@
+"""Jobs on a real Ray of this machine: the same outcomes as elsewhere, lost workers, time limits, Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from debias import jobs
+from debias.errors import DataError, UsageError
+from debias.jobs import JobError, Outcome, Ray, Serial, ray_session
+from tests.test_jobs import (
+    PROBLEMS,
+    doing,
+    drawn,
+    opening,
+    outcomes,
+    refusing,
+    slowly,
+    square,
+    tensors,
+    unpicklable,
+    where,
+    wrong,
+)
+
+ray = pytest.importorskip("ray", reason="Ray is not installed")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Ray]:
+    """One Ray for the tests of this file: the backend uses the connection that it finds."""
+    with ray_session.session("local", 2):
+        yield Ray("local", 2)
+    assert not ray.is_initialized()
+
+
+def once(path: str, context: Any, progress: jobs.Progress) -> str:
+    """Lose the first worker that comes here."""
+    del context, progress
+    if not Path(path).exists():
+        Path(path).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "second"
+
+
+def test_outcomes_are_those_of_this_process(cluster: Ray) -> None:
+    calls = [*doing(slowly, 0.3, 0.0), *doing(square, 2, 3, 4), drawn, drawn, *doing(wrong, "debias", "it", "leave")]
+    here, there = outcomes(Serial(), *calls), outcomes(cluster, *calls)
+    assert [outcome.name for outcome in there] == [outcome.name for outcome in here]
+    assert [outcome.value for outcome in there] == [outcome.value for outcome in here]
+    assert [type(outcome.error) for outcome in there] == [type(outcome.error) for outcome in here]
+    assert [str(outcome.error) for outcome in there] == [str(outcome.error) for outcome in here]
+    assert isinstance(there[-3].error, DataError)
+    assert there[-3].error.problems == PROBLEMS
+    assert isinstance(there[-2].error, JobError)
+    assert "in wrong" in there[-2].error.trace
+    assert there[0].seconds >= 0.3
+
+
+def test_workers_are_other_processes_and_make_the_setup_once(cluster: Ray) -> None:
+    found = [outcome.get() for outcome in outcomes(cluster, *[where] * 6, setup=opening)]
+    assert all(context["opened in"] == pid != os.getpid() for pid, context in found)
+    assert len({pid for pid, _ in found}) <= 2
+
+
+def test_where_the_setup_fails_every_job_has_its_error(cluster: Ray) -> None:
+    for outcome in outcomes(cluster, *doing(square, 1, 2, 3), setup=refusing):
+        assert type(outcome.error) is UsageError
+        assert outcome.error.problems == PROBLEMS
+
+
+@pytest.mark.parametrize("kind", ["exit", "killed"])
+def test_a_lost_worker_costs_its_job_only(cluster: Ray, kind: str) -> None:
+    first, dead, *rest = outcomes(cluster, *doing(square, 1), *doing(wrong, kind), *doing(square, 2, 3))
+    assert [outcome.value for outcome in (first, *rest)] == [1, 4, 9]
+    assert isinstance(dead.error, JobError)
+    assert dead.error.kind == "crash"
+    assert dead.error.problems[0].found.startswith("its worker was lost 2 times: ")
+    assert dead.error.problems[0].where == "job 1"
+
+
+def test_a_job_whose_worker_was_lost_is_tried_again(cluster: Ray, tmp_path: Path) -> None:
+    assert outcomes(cluster, partial(once, str(tmp_path / "lost")))[0].get() == "second"
+    error = outcomes(Ray("local", 1, retries=0), partial(once, str(tmp_path / "other")))[0].error
+    assert isinstance(error, JobError)
+    assert error.problems[0].found.startswith("its worker was lost: ")
+
+
+def test_a_job_is_ended_when_its_time_is_up(cluster: Ray) -> None:
+    del cluster
+    start = time.monotonic()
+    late, four = outcomes(Ray("local", 2, timeout=3.0), *doing(slowly, 600.0), *doing(square, 2))
+    assert time.monotonic() - start < 300
+    assert four.get() == 4
+    assert isinstance(late.error, JobError)
+    assert late.error.kind == "timeout"
+    assert "was ended after 3 seconds" in str(late.error)
+    assert late.seconds >= 3.0
+
+
+def test_results_that_cannot_be_sent_and_tensors(cluster: Ray) -> None:
+    failed, good = outcomes(cluster, unpicklable, tensors)
+    assert isinstance(failed.error, JobError)
+    assert failed.error.problems[0].where == "job 0"
+    assert good.get()["weight"].tolist()[:2] == [0, 1]
+    assert outcomes(cluster) == []
+
+
+def test_progress_counts_jobs_and_tells_what_they_say(cluster: Ray) -> None:
+    told: list[tuple[int, int, str]] = []
+    arrived: dict[int, int] = {}
+
+    def each(index: int, outcome: Outcome[Any]) -> None:
+        arrived[index] = outcome.get()
+
+    outcomes(cluster, *doing(square, 2, 3), progress=lambda *step: told.append(step), each=each)
+    assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)
+    assert told[-1][:2] == (2, 2)
+    assert {"job 0 1/1 squared", "job 1 1/1 squared", "job 0", "job 1"} == {text for _, _, text in told}
+    assert arrived == {0: 4, 1: 9}
+
+
+def test_no_worker_is_left(cluster: Ray) -> None:
+    for outcome in outcomes(cluster, where, where):
+        with pytest.raises(ProcessLookupError):
+            _gone(outcome.get()[0])
+
+
+def _gone(pid: int) -> None:
+    for _ in range(100):
+        os.kill(pid, 0)
+        time.sleep(0.1)
+
+
+def test_an_address_asks_for_ray() -> None:
+    assert jobs.backend_for(8, 3, ray="local", timeout=2.0) == Ray("local", 3, timeout=2.0)
+    assert jobs.backend_for(1, 3, ray="10.0.0.1:6379") == Ray("10.0.0.1:6379", 1)
+
+
+# Starting and joining, in processes of their own.
+
+PYTHON = """
+    import os, sys, time
+    from functools import partial
+    from debias import jobs
+    from debias.cli.guard import guarded
+    from tests.test_jobs import slowly, square, where
+
+    def own(context, progress):
+        return 42
+
+    {work}
+"""
+
+
+def script(folder: Path, work: str, **environment: str) -> subprocess.Popen[str]:
+    path = folder / "script.py"
+    path.write_text(textwrap.dedent(PYTHON).format(work=textwrap.dedent(work)))
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", str(path)],
+        cwd=folder,
+        env={**_clean(), "HOME": str(folder), "PYTHONPATH": str(Path(__file__).parents[1]), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _clean() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+
+
+def test_a_script_can_use_its_own_functions_and_leaves_nothing(tmp_path: Path) -> None:
+    process = script(
+        tmp_path,
+        """
+        import ray
+        found = jobs.map([jobs.Job("a", own), jobs.Job("b", where)], backend=jobs.Ray("local", 1))
+        print(found[0].get(), found[1].get()[0] != os.getpid(), ray.is_initialized())
+        """,
+    )
+    out, err = process.communicate(timeout=240)
+    assert (out, err, process.returncode) == ("42 True False\n", "", 0)
+    assert [path.name for path in tmp_path.iterdir()] == ["script.py"]  # no token in the home folder either
+
+
+def test_ctrl_c_ends_all_workers(tmp_path: Path) -> None:
+    process = script(
+        tmp_path,
+        """
+        def each(index, outcome):
+            print(outcome.value[0], flush=True)
+        def run():
+            calls = [where, partial(slowly, 600.0)]
+            jobs.map([jobs.Job("x", call) for call in calls], backend=jobs.Ray("local", 1), each=each)
+            return 0
+        sys.exit(guarded(run))
+        """,
+    )
+    assert process.stdout is not None
+    worker = int(process.stdout.readline())
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert err == "interrupted: nothing half written was left behind\n"
+    with pytest.raises(ProcessLookupError):
+        _gone(worker)
+
+
+@contextlib.contextmanager
+def head(folder: Path) -> Iterator[str]:
+    """Start a Ray of its own process, as an administrator does, and stop it again."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", f"--port={port}"]
+    command += ["--num-cpus=1", "--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={folder}"]
+    environment = {**_clean(), "RAY_AUTH_MODE": "disabled"}
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    try:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if "Ray runtime started" in line:
+                break
+        else:
+            pytest.fail("".join(said))
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=60)
+        process.kill()
+
+
+def test_a_cluster_is_joined_and_left_running(tmp_path: Path) -> None:
+    work = """
+        found = jobs.map([jobs.Job(str(n), partial(square, n)) for n in range(3)],
+                         backend=jobs.backend_for(2, 3, ray=sys.argv[1] if sys.argv[1:] else "auto"))
+        print([outcome.get() for outcome in found])
+        """
+    with tempfile.TemporaryDirectory(prefix="ray-") as folder, head(Path(folder)) as address:
+        for _ in range(2):  # also after the first has left
+            process = script(tmp_path, work, RAY_ADDRESS=address, RAY_AUTH_MODE="disabled")
+            out, err = process.communicate(timeout=240)
+            assert (out, err, process.returncode) == ("[0, 1, 4]\n", "", 0)
+
+
+def refused(address: str) -> UsageError:
+    with pytest.raises(UsageError) as caught, ray_session.session(address, 1):
+        pass
+    return caught.value
+
+
+@pytest.fixture
+def apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at an address although another test holds a connection."""
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+
+
+@pytest.mark.usefixtures("apart")
+def test_an_address_without_ray_is_refused_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_session, "PATIENCE", 3.0)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        error = refused(address)
+        assert error.problems[0].where == f"--ray {address}"
+        assert error.problems[0].found.startswith("nothing answers there")
+        assert "ray start --head" in error.problems[0].remedy
+        silent.listen()
+        assert "is no Ray, or does not answer within 3 seconds" in refused(address).problems[0].found
+
+
+@pytest.mark.usefixtures("apart")
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [("ray://host:10001", "Ray Client"), ("host", "is no address"), ("host:port", "is no address")],
+)
+def test_what_is_no_address_is_refused(address: str, found: str) -> None:
+    assert found in refused(address).problems[0].found
+
+
+def test_without_ray_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UsageError) as caught:
+        outcomes(Ray("local", 1), *doing(square, 1))
+    assert 'pip install "debias[ray]"' in caught.value.problems[0].remedy
+
+
+def test_nothing_imports_ray_before_it_is_used() -> None:
+    code = "import debias.jobs, debias.cli.main, sys; sys.exit('ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=120).returncode == 0
