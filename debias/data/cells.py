@@ -13,10 +13,13 @@ from debias.contract import Contract, Feature
 from debias.data.encode import encode
 from debias.data.infer import feature_of
 from debias.data.tables import Table
-from debias.data.values import FloatArray, IntArray, to_numbers
+from debias.data.values import FloatArray, IntArray, to_levels, to_numbers
 from debias.errors import DataError, Problem
+from debias.words import show
 
 Float32Array = npt.NDArray[np.float32]
+MOST_CATEGORIES = 100
+"""A category may have so many values whatever the number of rows."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,12 @@ def read_cells(
 
 def _read(table: Table, name: str, kind: str | None, told: Feature | None) -> Cells:
     feature = told or feature_of(table, name, kind, plain=False)
+    if feature.kind == "category" and told is None:
+        _refuse_names(table, name, feature)
+        # its categories are the column's own levels, in their order
+        codes = to_levels(table.frame[name]).codes
+        last = len(feature.categories or ())
+        return Cells(feature, np.where(codes < 0, last, codes) if feature.missing == "category" else codes)
     encoded, _, problems = encode(table, Contract(features=(feature,)), "float32")
     if encoded is None:
         raise DataError(problems)
@@ -99,3 +108,12 @@ def _read(table: Table, name: str, kind: str | None, told: Feature | None) -> Ce
         return Cells(feature, block[:, 0])
     places = np.where(block.any(axis=1), block.argmax(axis=1), -1)
     return Cells(feature, places.astype(np.int64))
+
+
+def _refuse_names(table: Table, name: str, feature: Feature) -> None:
+    """Refuse a category that tells rows apart: one column for each of its values says nothing about other rows."""
+    values = len(feature.categories or ())
+    if values > max(MOST_CATEGORIES, len(table) / 2):
+        found = f"{values:,} different values in {len(table):,} rows: a name or number of each row?"
+        remedy = "Leave the column out with --ignore, or say what it is with --kind COLUMN=numeric."
+        raise DataError(Problem(found, f"{table.name}, column {show(name)}", remedy))

@@ -354,6 +354,7 @@ def _read(
     problems += wrong
     kinds = {**_kinds_of(read, kinds), **kinds}
     problems += [problem for name in kinds for problem in named(table, name, "--kind")]
+    problems += _clashes(table, columns, label, read)
     told = None if like is None else {cell.feature.column: cell.feature for cell in like.cells}
     cells, wrong = read_cells(table, names, kinds, told)
     problems += wrong
@@ -481,6 +482,15 @@ def _input_columns(table: Table, columns: Columns, label: str | None) -> tuple[t
     if not names and not problems:
         problems.append(Problem("no column is left for the network's inputs", table.name, "Give a wider table."))
     return names, problems
+
+
+def _clashes(table: Table, columns: Columns, label: str | None, read: Attributes | None) -> list[Problem]:
+    """Return the problem of a label that is the cluster or an attribute too."""
+    if label is None:
+        return []
+    found = [Problem(f"{show(label)} is both the label and the cluster", table.name)] * (label == columns.cluster)
+    parts = {each.column for groups in (read.groups if read else {}).values() for each in groups.grouping.columns}
+    return found + [Problem(f"{show(label)} is both the label and an attribute", table.name)] * (label in parts)
 
 
 def _kinds_of(read: Attributes | None, kinds: Mapping[str, str]) -> dict[str, str]:

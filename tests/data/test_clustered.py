@@ -328,11 +328,20 @@ def test_all_problems_at_once() -> None:
         ({}, {"features": ("job", "age")}, "--features names the cluster 'job'"),
         ({}, {"features": ("label",)}, "--features names the label 'label'"),
         ({}, {"kinds": {"nothing": "category"}}, "--kind"),
+        ({}, {"cluster": "label"}, "both the label and the cluster"),
+        ({}, {"attributes": ("label",), "bins": None}, "both the label and an attribute"),
+        ({"town": [f"t{row}" for row in range(N)]}, {}, "240 different values in 240 rows"),
         ({"label": lambda f: (~f["job"].isin(["a", "b"])).astype(int)}, {"seen": 2}, "hold one label value only"),
     ],
 )
 def test_refused(change: dict[str, Any], asked: dict[str, Any], text: str) -> None:
     assert text in refused(frame().assign(**change), **asked)
+
+
+def test_the_cluster_may_be_an_attribute_too() -> None:
+    found = read(attributes=("job",), bins=None, seen=3, missing_attr="group")
+    assert not found.attributes["job"].is_input
+    assert found.contract(found.index).attribute("job") is not None
 
 
 def test_missing_attributes_dropped_or_a_group() -> None:
