@@ -190,7 +190,7 @@ def train(
     tables = dict(zip(sources, read, strict=True))
     rows = asked.table(tables["data"])
     judges = rows.read_more(tables["valid"]) if "valid" in tables else rows
-    train_rows, valid_rows = _divided(asked, rows, judges)
+    train_rows, valid_rows = divided(asked, rows, judges)
     place = _checkpoint(asked)
     new_epochs: list[Mapping[str, Any]] = []
     with one_thread():
@@ -226,7 +226,7 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _divided(asked: Asked, rows: Clustered, judges: Clustered) -> tuple[IntArray, IntArray]:
+def divided(asked: Asked, rows: Clustered, judges: Clustered) -> tuple[IntArray, IntArray]:
     """Return training rows, and validation rows of `judges`."""
     if judges is rows:
         return rows.split(VALID_SHARE if asked.valid_share is None else asked.valid_share, asked.seed)
