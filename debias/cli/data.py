@@ -35,7 +35,7 @@ class DataOptions:
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME]",
+            metavar="NAME",
             help="adult, bank, compas, acs, law-school, mimic, heritage or ipums. Alone: what is known of it. "
             "Without: the list of all.",
             show_default=False,
@@ -44,7 +44,7 @@ class DataOptions:
     source: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[SOURCE]",
+            metavar="SOURCE",
             help="Official file, or the folder of the official files (also .gz). Without it adult, bank and compas are "
             "fetched from OpenML.",
             show_default=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from debias.errors import DataError, Problem
@@ -34,5 +35,8 @@ def fetch(source: Source) -> pd.DataFrame:
 def _fetch(identifier: int) -> pd.DataFrame:
     from sklearn.datasets import fetch_openml
 
-    frame: pd.DataFrame = fetch_openml(data_id=identifier, as_frame=True, parser="auto").frame
+    with warnings.catch_warnings():
+        # it warns before each further try; what counts is how the last one ends
+        warnings.simplefilter("ignore")
+        frame: pd.DataFrame = fetch_openml(data_id=identifier, as_frame=True, parser="auto").frame
     return frame
