@@ -81,7 +81,8 @@ def read_cells(
     like : mapping of str to Feature, optional
         Of the training table: kinds and categories are those, and a value outside them is refused.
     """
-    found, problems = [], []
+    found: list[Cells] = []
+    problems: list[Problem] = []
     for name in names:
         try:
             found.append(_read(table, name, kinds.get(name), None if like is None else like[name]))

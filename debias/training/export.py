@@ -89,7 +89,8 @@ def _scripted(module: nn.Module) -> torch.jit.ScriptModule:
     with warnings.catch_warnings():
         # torch says at each call that TorchScript is deprecated
         warnings.simplefilter("ignore")
-        return torch.jit.script(module.eval())  # type: ignore[no-any-return]
+        program: torch.jit.ScriptModule = torch.jit.script(module.eval())
+        return program
 
 
 def _exported(module: nn.Module, contract: Contract) -> torch.export.ExportedProgram:
