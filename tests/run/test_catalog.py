@@ -86,7 +86,7 @@ def test_files_that_exist_or_are_read_are_kept(tmp_path: Path) -> None:
             {"name": "acs", "preset": "parity-proxies"},
             r"--for: acs has no table for 'parity-proxies'\n  acs has 'fair-",
         ),
-        ({"name": "mimic", "preset": "fair-medl"}, r"mimic has none: leave it out"),
+        ({"name": "law-school", "preset": "fair-medl"}, r"law-school has none: leave it out"),
         ({"name": "adult", "part": "Y2"}, r"--part: adult has no part 'Y2'\n  adult has train, test, both"),
         ({"name": "acs", "part": "train"}, r"acs has no part 'train'\n  Leave it out"),
         ({"name": "bank", "unique": True}, r"repeated rows of bank are different persons"),

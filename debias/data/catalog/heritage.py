@@ -126,6 +126,15 @@ def _monthly(
     return {total: sums.astype(np.int64), months: seen[:, 1:].sum(axis=1)}
 
 
+_USE = Use(
+    label=_LABEL,
+    attributes=("age_bracket", "sex"),
+    cluster="provider",
+    rows={"Fair MEDL paper": PATIENTS},
+    text="A regression: 19 features of a patient's claims in one year, and the days in hospital (0 to 15) of the "
+    "next. --part Y3 takes the claims of Y2 and DaysInHospital_Y3.csv. Missing sex or age is an empty cell: "
+    "--missing-attr group makes it a group, as in the paper.",
+)
 SOURCE = Source(
     name="heritage",
     title="Heritage Health Prize, release 3",
@@ -133,15 +142,8 @@ SOURCE = Source(
     licence="Heritage Provider Network, for research",
     files=("Members.csv", "Claims.csv", "DaysInHospital_Y2.csv", "DrugCount.csv", "LabCount.csv"),
     parts=("Y2", "Y3"),
-    use=Use(
-        label=_LABEL,
-        attributes=("age_bracket", "sex"),
-        cluster="provider",
-        rows={"Fair MEDL paper": PATIENTS},
-        text="A regression: 19 features of a patient's claims in one year, and the days in hospital (0 to 15) of the "
-        "next. --part Y3 takes the claims of Y2 and DaysInHospital_Y3.csv. Missing sex or age is an empty cell: "
-        "--missing-attr group makes it a group, as in the paper.",
-    ),
+    use=_USE,
+    presets={"fair-medl": _USE},
     choices=(
         "The paper names 76,013 patients, 19 features, 2,708 providers and the brackets of age; the rest is our "
         "choice.",

@@ -110,19 +110,21 @@ def _is_of(column: str, name: str) -> bool:
     return column in ((name,) if name == "age" else (name, f"{name}_min", f"{name}_max"))
 
 
+_USE = Use(
+    label=_LABEL,
+    positive="1",
+    attributes=(_INSURANCE,),
+    text="The 17 features of the SAPS-II score, insurance, and death in hospital. The parity-proxies paper takes "
+    "Medicare and Medicaid as the privileged group.",
+)
 SOURCE = Source(
     name="mimic",
     title="MIMIC-III, first 24 hours in intensive care",
     address="https://physionet.org/content/mimiciii/1.4/",
     licence="PhysioNet Credentialed Health Data License; not to be passed on",
     files=("*mimic*.csv",),
-    use=Use(
-        label=_LABEL,
-        positive="1",
-        attributes=(_INSURANCE,),
-        text="The 17 features of the SAPS-II score, insurance, and death in hospital. The parity-proxies paper takes "
-        "Medicare and Medicaid as the privileged group.",
-    ),
+    use=_USE,
+    presets={"parity-proxies": _USE},
     choices=(DOWNLOAD, "No number of rows is checked: it depends on how the preprocessing is run."),
     make=make,
 )
