@@ -141,7 +141,7 @@ def _cluster(opened: Opened, measured: Measured, output: Tensor, name: str, know
         mse = regression.mse(prediction, sample.target, sample.weight)
         nothing = dict.fromkeys(("positives", "selected", "selection_rate", "balanced_accuracy"))
         return ClusterFigures(name=name, known=known, n=len(sample), mse=mse, biases=biases, **nothing)
-    everyone = _everyone(sample, found.decisions, measured.scorer.flipped)
+    everyone = _everyone(sample, found.decisions, opened.data.favorable == "negative")
     return ClusterFigures(
         name=name,
         known=known,

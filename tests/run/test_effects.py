@@ -11,7 +11,10 @@ import torch
 from sklearn.metrics import balanced_accuracy_score
 
 import debias
+from debias.contract import Output, write_document
 from debias.errors import UsageError
+from debias.model.archive import serialise
+from debias.report.markdown import to_markdown
 from tests.run import mixed, world
 
 
@@ -236,3 +239,58 @@ def test_a_fresh_adversary_reads_what_a_prediction_tells() -> None:
     (one, *_) = debias.audit("m.pt", rare, attr="other", fresh_adversary=True).information
     assert one.bits is None
     assert one.reason is not None
+
+
+class MixedNumber(mixed.Mixed):
+    """The same network without a sigmoid: it predicts a number."""
+
+    def forward(self, x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        f = self.last(torch.relu(self.second(torch.relu(self.first(x))))).squeeze(1)
+        return f + (x * (z @ self.slope.mean)).sum(1) + (z @ self.intercept.mean).squeeze(1)
+
+
+def regression_file(path: Path) -> MixedNumber:
+    net = MixedNumber()
+    net.load_state_dict(mixed.trained().state_dict())
+    told = mixed.contract(net.state_dict(), output=Output(kind="value"), favorable="positive")
+    path.write_bytes(serialise(mixed.scripted(net.eval()), {"debias.json": write_document(told, {})}))
+    return net
+
+
+def test_a_regression_by_cluster_by_hand() -> None:
+    net = regression_file(Path("value.pt"))
+    frame = mixed.table()
+    frame = frame[frame["job"] != mixed.UNKNOWN].reset_index(drop=True)
+    frame["label"] = frame["income"] - frame["debt"]
+    report = debias.audit("value.pt", frame, attr="sex", draws=20, fresh_adversary=True)
+    effects = report.effects
+    assert effects is not None
+    x, z = mixed.tensors(frame)
+    with torch.no_grad():
+        heads = net(x, z).double().numpy(), net(x, torch.zeros_like(z)).double().numpy()
+    target = frame["label"].to_numpy()
+    for head, values in zip(effects.heads, heads, strict=True):
+        assert head.threshold is None
+        assert head.seen is not None
+        assert head.seen.mse == pytest.approx(np.mean((values - target) ** 2), rel=1e-5)
+        assert head.seen.bias == pytest.approx(gap(frame, values), rel=1e-4)
+        errors = pd.Series((values - target) ** 2).groupby(frame["sex"]).mean()
+        assert head.seen.dispersion[0].mse_sd == pytest.approx(errors.std(ddof=0), rel=1e-4)
+        assert head.seen.dispersion[0].demographic_parity == pytest.approx(abs(gap(frame, values)), rel=1e-4)
+    for cluster in effects.clusters:
+        its = (frame["job"] == cluster.name).to_numpy()
+        assert cluster.mse == pytest.approx(np.mean((heads[0] - target)[its] ** 2), rel=1e-5)
+        assert cluster.selected is None
+        assert cluster.biases[0].bias == pytest.approx(gap(frame[its], heads[0][its]), rel=1e-4)
+    flipped = x.clone()
+    flipped[:, 2] = 1 - flipped[:, 2]
+    with torch.no_grad():
+        moved = (net(x, z) - net(flipped, z)).abs().double().mean()
+    assert report.before.dispersion[0].attribute_swap == pytest.approx(float(moved), abs=1e-6)  # eq. 7
+    assert effects.draws is not None
+    assert effects.draws.flipped is None
+    assert effects.draws.prediction_sd > 0
+    figures = {one.figure for one in effects.draws.figures}
+    assert {"mse", "bias", "mse_sd", "attribute_swap"} <= figures
+    assert [one.bits is not None for one in report.information] == [True, True]
+    assert "MSE SD" in to_markdown(report)
