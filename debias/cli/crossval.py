@@ -180,6 +180,15 @@ class CrossvalOptions:
             rich_help_panel=SEARCH,
         ),
     ] = None
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Run the folds on Ray: HOST:PORT of a cluster, local to start one on this machine, auto for that of "
+            "RAY_ADDRESS. Default: processes of this machine.",
+            rich_help_panel=SEARCH,
+        ),
+    ] = None
     report: Annotated[
         list[Path] | None,
         typer.Option(
@@ -237,6 +246,7 @@ def register(app: typer.Typer) -> None:
                 work_dir=options.work,
                 workers=options.workers,
                 timeout=options.timeout,
+                ray=options.ray,
                 progress=progress,
             )
         write_reports(found, reports, options.force)

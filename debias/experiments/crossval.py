@@ -27,7 +27,7 @@ from debias.report.crossval import AttributeRows, Change, CrossValidation, FoldR
 from debias.words import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PRELOAD = ("debias.experiments.crossval", "debias.training.fit", "debias.training.tables", "pandas")
 MOST_DRAWS = 1_000_000
@@ -58,6 +58,7 @@ def crossval(
     work_dir: str | Path | None = None,
     workers: int | None = None,
     timeout: float | None = None,
+    ray: str | None = None,
     backend: jobs.Backend | None = None,
     progress: Progress | None = None,
 ) -> CrossValidation:
@@ -107,8 +108,10 @@ def crossval(
         Processes at a time; no figure depends on it. Default: the cores.
     timeout : float, optional
         Seconds after which a training is ended; its fold then lacks.
+    ray : str, optional
+        Run the folds on Ray: ``HOST:PORT`` of a cluster, ``local`` or ``auto``.
     backend : Backend, optional
-        Where jobs are run. Default: processes of this machine.
+        In place of `workers`, `timeout` and `ray`: where jobs are run.
     progress : callable, optional
         Receives (jobs done, jobs in all, what is going on).
 
@@ -148,10 +151,17 @@ def crossval(
         against = baselines(chosen, baseline)
         with _folder(work_dir) as folder:
             run = _Run(bench, chosen, tuple(range(run_folds or folds)), folder)
-            run.train(workers or jobs.cores(), timeout, backend, progress)
+            run.train(partial(_backend, backend, workers or jobs.cores(), timeout, ray), progress)
             found = _report(run, against, draws)
     command = _command(protocol, asked, run_folds, baseline, debias_attr, settings, draws, work_dir)
     return found.model_copy(update={"seconds": time.perf_counter() - start, "command": command})
+
+
+def _backend(
+    given: jobs.Backend | None, workers: int, timeout: float | None, ray: str | None, todo: int
+) -> jobs.Backend:
+    """Return where so many jobs are run."""
+    return given or jobs.backend_for(workers, todo, timeout=timeout, preload=PRELOAD, ray=ray)
 
 
 def _check_numbers(run_folds: int | None, draws: int, workers: int | None, timeout: float | None, folds: int) -> None:
@@ -195,9 +205,7 @@ class _Run:
     failed: dict[tuple[str, int], DebiasError] = field(default_factory=dict)
     resumed: set[tuple[str, int]] = field(default_factory=set)
 
-    def train(
-        self, workers: int, timeout: float | None, backend: jobs.Backend | None, progress: Progress | None
-    ) -> None:
+    def train(self, backend_for: Callable[[int], jobs.Backend], progress: Progress | None) -> None:
         """Run what is not kept yet.
 
         Raises
@@ -211,17 +219,16 @@ class _Run:
         left = [(v, fold) for v, fold in each if (v.name, fold) not in self.resumed]
         if not left:
             return
-        if backend is None:
-            backend = jobs.backend_for(min(workers, len(left)), len(left), timeout=timeout, preload=PRELOAD)
+        backend = backend_for(len(left))
         # Where this machine's processes work they keep their results themselves, so that none is held in memory.
         here = isinstance(backend, jobs.Serial | jobs.Processes)
         todo = [
             Job(f"{v.name}, fold {fold + 1}", partial(work, v, fold, self.path(v, fold) if here else None))
             for v, fold in left
         ]
-        setup = (
-            partial(_given, self.bench) if isinstance(backend, jobs.Serial) else partial(_opened, self.bench.protocol)
-        )
+        # Processes read the table themselves, which takes less than sending it; a cluster may not reach the file.
+        reads = isinstance(backend, jobs.Processes)
+        setup = partial(_opened, self.bench.protocol) if reads else partial(_given, self.bench)
 
         def each_one(index: int, outcome: Outcome[bytes | None]) -> None:
             variant, fold = left[index]

@@ -59,7 +59,19 @@ def test_flags_become_arguments(call: Call, asked: dict[str, Any], tmp_path: Pat
         *("--label", "good", "--positive", "yes", "--seen", "2", "--bins", "age=31,46", "--folds", "5"),
         *("--run-folds", "2", "--baseline", "medl", "--debias-attr", "sex", "--set", "epochs=3", "--set", "lr=0.01"),
         *("--missing-attr", "drop", "--unseen-z", "zero", "--ignore", "a,b", "--draws", "50", "--seed", "4"),
-        *("--work", str(tmp_path), "--workers", "3", "--timeout", "60", "--regression", "--features", "x,'y, z'"),
+        *(
+            "--work",
+            str(tmp_path),
+            "--workers",
+            "3",
+            "--timeout",
+            "60",
+            "--ray",
+            "local",
+            "--regression",
+            "--features",
+            "x,'y, z'",
+        ),
     )
     result = call(*ASKED, *flags)
     assert result.exit_code == 0, result.output
@@ -81,6 +93,7 @@ def test_flags_become_arguments(call: Call, asked: dict[str, Any], tmp_path: Pat
         "work_dir": tmp_path,
         "workers": 3,
         "timeout": 60.0,
+        "ray": "local",
         "task": "regression",
     }
     assert {name: asked[name] for name in wanted} == wanted

@@ -205,6 +205,13 @@ def test_the_number_of_workers_changes_no_figure(whole: tuple[CrossValidation, P
     assert told(found) == told(whole[0])
 
 
+def test_on_ray_the_figures_are_the_same(whole: tuple[CrossValidation, Path], tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    found = crossval(KINDS, table(), work_dir=tmp_path, ray="local", **{**CLASSES, "workers": 2})
+    assert len(list(tmp_path.iterdir())) == 6
+    assert told(found) == told(whole[0])
+
+
 def test_results_come_back_from_where_the_folder_cannot_be_reached(
     whole: tuple[CrossValidation, Path], tmp_path: Path
 ) -> None:
