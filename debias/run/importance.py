@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -194,7 +194,11 @@ def inputs_of(network: Network, table: Table, columns: Columns) -> tuple[Sample,
         told = contract.model_copy(update={"features": kept})
         encoded, notes, problems = encode(table, told, dtype_name(network))
         if "cluster" in roles and cluster_column(columns, contract):
-            problems += read_clusters(table, columns, contract)[2]
+            clusters, _, wrong = read_clusters(table, replace(columns, unseen_z="zero"), contract)
+            problems += wrong
+            if clusters is not None and not clusters.seen.all():
+                unknown = count(int((~clusters.seen).sum()), "row")
+                notes.append(f"{unknown} of clusters that the network does not know: their cluster input is zeros.")
         blocks = [Block(item.column, item.role, item.encoded) for item in kept]
     elif set(roles) == {"features"}:
         names, notes, problems = _plain(table, columns, contract, needed["features"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,11 @@ from debias.experiments.crossval_variants import variants
 from debias.experiments.probing import Ground, Measured, Plan, fitted_magnitudes, probe, probe_infos, summarised, work
 from debias.model.importance import Magnitudes, block_sums, ranks
 from debias.report.importance import Importance, Run
-from debias.run.importance import Block
+from debias.run.importance import Block, measure
+from debias.run.training import fit_on
+from debias.training.export import model_bytes
 from debias.training.fit import fit
+from debias.training.settings import Settings
 from debias.training.tables import rows_of
 
 NAMES = [f"Probe {number}" for number in range(1, 6)]
@@ -263,3 +267,28 @@ def test_unknown_kinds_and_failed_trainings_are_told() -> None:
         probed(["nnet"], settings={**QUICK, "lr": 1e30})
     with pytest.raises(DataError):
         Ground.open(replace(plan(), attr=("race",)))
+
+
+@pytest.mark.parametrize("end", ["pt", "pt2"])
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_the_served_file_gives_what_the_trained_network_gives(tmp_path: Path, task: str, end: str) -> None:
+    """`debias train` writes the file, `measure` opens it; beside it the module itself, on the same rows."""
+    regression = task == "regression"
+    columns = {"label": "days", "ignore": ("label",)} if regression else {"label": "label", "ignore": ("days",)}
+    frame = table(400)
+    told: dict[str, Any] = {"cluster": "job", "attr": ("sex",), "seen": 3, **columns}
+    ground = Ground.open(Plan(data=frame, task=task, **told))  # type: ignore[arg-type]
+    train, valid = ground.rows.split(0.15, 0)
+    fitted, contract = fit_on(ground.rows, "medl", Settings(epochs=2, warmup=0, hidden=(8, 4)), train, valid)
+    path = tmp_path / f"model.{end}"
+    path.write_bytes(model_bytes(fitted, contract, {}, "torchscript" if end == "pt" else "export"))
+    (found,) = measure(path, frame, attr="sex").models
+    everyone = np.arange(ground.rows.n)
+    expected = fitted_magnitudes(fitted, ground.rows, contract, everyone)
+    names = [name for feature in contract.features if feature.role == "features" for name in feature.encoded]
+    values = {item.name: item for item in found.columns}
+    np.testing.assert_allclose([values[name].slope for name in names], expected.slope, rtol=1e-4)
+    np.testing.assert_allclose([values[name].spread for name in names], expected.spread, rtol=1e-6)
+    slopes = fitted.module.state_dict()["slope.mean"].numpy().std(axis=0)
+    np.testing.assert_allclose([values[name].random_slope for name in names], slopes, rtol=1e-4)
+    assert found.head == "fixed" and [item.entry for item in found.random] == ["intercept.mean"]

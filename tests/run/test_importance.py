@@ -198,8 +198,19 @@ class TestMixedEffects:
         np.testing.assert_allclose([values[name] for name in mixed.FEATURES], by_hand(mixed.trained(), x, z), rtol=1e-4)
         with pytest.raises(DataError, match="no column 'job'"):
             measure("plain.pt", frame.drop(columns="job"))
-        with pytest.raises(DataError, match="cluster that the network does not know: 'pilot'"):
-            measure("plain.pt", mixed.table())
+
+    def test_an_unknown_cluster_of_such_a_network_is_zeros(self, clustered: Path) -> None:
+        told = mixed.contract(mixed.trained().state_dict()).model_copy(update={"effects": None})
+        mixed.save(clustered / "plain.pt", told=told)
+        frame = mixed.table()
+        found = measure("plain.pt", frame)
+        x, z = mixed.tensors(frame)
+        values = {item.name: item.importance for item in found.models[0].columns}
+        np.testing.assert_allclose([values[name] for name in mixed.FEATURES], by_hand(mixed.trained(), x, z), rtol=1e-4)
+        unknown = (frame["job"] == mixed.UNKNOWN).sum()
+        assert (
+            f"{unknown} rows of clusters that the network does not know: their cluster input is zeros." in found.notes
+        )
 
     def test_without_features_in_the_contract_the_columns_of_two_inputs_are_unknown(self, clustered: Path) -> None:
         told = Contract.model_validate(
