@@ -7,6 +7,8 @@ run again; its figures go to results/fair_medl_PART.json.
     python benchmarks/fair_medl.py adult acs               # some parts
     python benchmarks/fair_medl.py acs --run-folds 4       # fewer of the ten folds
     python benchmarks/fair_medl.py --page                  # the page from the results alone
+
+Where probes rank among the features is measured by probes.py.
 """
 
 from __future__ import annotations
@@ -38,7 +40,6 @@ ADULT = (
 """λ is 0.3 unless told otherwise, adversaries on sex and age unless `attr` names them."""
 ACS = ("medl", "fair-adb-medl")
 LAW = ("nnet", "medl", *(f"fair-adb-medl:lambda_fair={value}" for value in (0.1, 0.3, 1, 3)))
-PROBED = ("nnet", "da", "medl", "fair-adb-medl")
 
 
 def adult(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -163,45 +164,10 @@ class _Clock:
         }
 
 
-def probes(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Five seeds of networks with confounding probes among their inputs: where the best probe ranks."""
-    from debias.experiments.importance import importance
-
-    options = dict(SETTINGS["adult"].options)
-    found = importance(
-        data=table("adult", arguments.shared),
-        probes=list(PROBED),
-        seeds=5,
-        missing_attr="group",
-        debias_attr=["sex", "age"],
-        workers=arguments.workers,
-        progress=_tell,
-        **options,
-    )
-    return {
-        "statement": found.statement,
-        "seeds": found.seeds,
-        "rows": found.rows,
-        "models": [
-            {
-                "name": model.name,
-                "title": model.title,
-                "best_probe_rank": model.best_probe_rank,
-                "behind": model.behind,
-                "ranks": [sorted(run.ranks.values()) for run in model.runs],
-                "columns": len(model.columns),
-                "top": [feature.name for feature in model.features[:5]],
-            }
-            for model in found.models
-        ],
-    }
-
-
 PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "adult": adult,
     "law-school": law_school,
     "speed": speed,
-    "probes": probes,
     "acs": acs,
 }
 

@@ -38,7 +38,7 @@ GIB = 2**30
 
 def page(results: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the page in Markdown; parts without a result are left out."""
-    writers = {"adult": _adult, "acs": _acs, "law-school": _law, "speed": _speed, "probes": _probes}
+    writers = {"adult": _adult, "acs": _acs, "law-school": _law, "speed": _speed}
     return "\n".join(line for part, write in writers.items() if part in results for line in write(results[part]))
 
 
@@ -313,27 +313,3 @@ def _speed(result: Mapping[str, Any]) -> Iterator[str]:
         for name, item in kinds.items()
     ]
     yield from _table(("network", "seconds", "processor", "epochs / s", "of nnet's"), lines)
-
-
-def _probes(result: Mapping[str, Any]) -> Iterator[str]:
-    yield "## Probes\n"
-    yield f"{result['statement']}\n"
-    columns = (
-        "network",
-        "best probe ranks",
-        "median of seeds",
-        "later than in the first, seeds",
-        "most important features",
-    )
-    lines = [
-        (
-            model["title"],
-            ", ".join(f"{ranks[0]:.0f}" for ranks in model["ranks"]),
-            _number(model["best_probe_rank"], 0),
-            "–" if model["behind"] is None else f"{model['behind']} of {len(result['seeds'])}",
-            ", ".join(model["top"]),
-        )
-        for model in result["models"]
-    ]
-    yield from _table(columns, lines)
-    yield "The paper: two probes rank 3rd and 5th in the conventional network, none among the ten first in Fair MEDL.\n"
