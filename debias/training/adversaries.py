@@ -71,14 +71,13 @@ class FairAdversaries(nn.Module):
         self.names = tuple(f"{head}_adversary.{name}" for head in heads for name in categories)
         counts = torch.tensor(list(categories.values()))
         most, size = int(counts.max()), len(self.names)
-        self.sizes = [inputs, *hidden, most]
-        pairs = list(pairwise(self.sizes))
-        self.weights = nn.ParameterList([nn.Parameter(torch.empty(size, a, b)) for a, b in pairs])
-        self.biases = nn.ParameterList([nn.Parameter(torch.empty(size, 1, b)) for _, b in pairs])
+        pairs = list(pairwise([inputs, *hidden, most]))
+        self.weights = nn.ParameterList([nn.Parameter(torch.empty(size, b, a)) for a, b in pairs])
+        self.biases = nn.ParameterList([nn.Parameter(torch.empty(size, b, 1)) for _, b in pairs])
         # A smaller attribute has no logit for the categories that it lacks.
         lacks = torch.arange(most) >= counts.unsqueeze(1)
         gap = torch.zeros(lacks.shape).masked_fill(lacks, -math.inf)
-        self.register_buffer("absent", gap.repeat(len(self.heads), 1).unsqueeze(1), persistent=False)
+        self.register_buffer("absent", gap.repeat(len(self.heads), 1).unsqueeze(2), persistent=False)
         for place in range(size):
             self.draw(place)
 
@@ -86,45 +85,47 @@ class FairAdversaries(nn.Module):
         """Draw the weights of one adversary anew, as ``nn.Linear`` draws them."""
         with torch.no_grad():
             for weight, bias in zip(self.weights, self.biases, strict=True):
-                bound = 1 / math.sqrt(weight.shape[1])
+                bound = 1 / math.sqrt(weight.shape[2])
                 weight[place].uniform_(-bound, bound, generator=generator)
                 bias[place].uniform_(-bound, bound, generator=generator)
 
     def forward(self, read: Tensor) -> Tensor:
-        """Return log probabilities [heads · attributes, N, categories] for what each head's adversaries read.
+        """Return log probabilities [heads · attributes, categories, N] for what each head's adversaries read.
 
         Parameters
         ----------
-        read : Tensor, shape [heads, N, inputs]
+        read : Tensor, shape [heads, inputs, N]
             See `reading`.
         """
-        value = read.repeat_interleave(len(self.attributes), 0)
+        heads, inputs, n = read.shape
+        value = read.unsqueeze(1).expand(heads, len(self.attributes), inputs, n).reshape(-1, inputs, n)
         last = len(self.weights) - 1
         for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            value = torch.baddbmm(bias, value, weight)
+            value = torch.baddbmm(bias, weight, value)
             if k < last:
                 value = nn.functional.leaky_relu(value, _SLOPE)
-        return torch.log_softmax(value + self.absent, 2)
+        return torch.log_softmax(value + self.absent, 1)
 
     def cross_entropy(self, read: Tensor, codes: Tensor, weights: Tensor) -> Tensor:
         """Return the weighted mean cross-entropy of each adversary [heads · attributes], in nats.
 
         Parameters
         ----------
-        read : Tensor, shape [heads, N, inputs]
+        read : Tensor, shape [heads, inputs, N]
             See `reading`.
         codes : Tensor of int64, shape [attributes, N]
             Categories; where one is missing, any, with weight 0.
         weights : Tensor, shape [attributes, N]
             Weights of the rows, summing to 1 for each attribute.
         """
-        size = len(self.heads)
-        log_p: Tensor = self(read).gather(2, codes.repeat(size, 1).unsqueeze(2)).squeeze(2)
-        return -(log_p * weights.repeat(size, 1)).sum(1)
+        log_p: Tensor = self(read)
+        log_p = log_p.view(len(self.heads), *codes.shape[:1], -1, codes.shape[1])
+        own = log_p.gather(2, codes.unsqueeze(1).expand(len(self.heads), -1, 1, -1)).squeeze(2)
+        return -(own * weights).sum(2).view(-1)
 
 
 def reading(outputs: Tensor, y: Tensor, task: Task, form: Literal["paper", "logit"]) -> Tensor:
-    """Return what the adversaries read [heads, N, 2 or 3] of predictions and labels.
+    """Return what the adversaries read [heads, 2 or 3, N] of predictions and labels.
 
     Classification: (ŷ, y) with the probability ŷ, or (logit, logit · y, y). Regression: (ŷ, y, ŷ − y) on the
     standardised scale; the third adds no information, and learning is quicker with it.
@@ -138,10 +139,10 @@ def reading(outputs: Tensor, y: Tensor, task: Task, form: Literal["paper", "logi
     """
     label = y.expand_as(outputs)
     if task == "regression":
-        return torch.stack((outputs, label, outputs - label), 2)
+        return torch.stack((outputs, label, outputs - label), 1)
     if form == "logit":
-        return torch.stack((outputs, outputs * label, label), 2)
-    return torch.stack((torch.sigmoid(outputs), label), 2)
+        return torch.stack((outputs, outputs * label, label), 1)
+    return torch.stack((torch.sigmoid(outputs), label), 1)
 
 
 def inputs_of(task: Task, form: Literal["paper", "logit"]) -> int:

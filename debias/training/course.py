@@ -3,178 +3,36 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from debias.training.adam import Adam
-from debias.training.adversaries import (
-    ClusterAdversary,
-    FairAdversaries,
-    category_weights,
-    chance,
-    inputs_of,
-    is_dead,
-    reading,
-)
+from debias.training.adversaries import ClusterAdversary, FairAdversaries, inputs_of, is_dead, reading
+from debias.training.batches import Batch, Data, Scale
+from debias.training.draws import drawn_seed, generator
 from debias.training.kinds import Kind
 from debias.training.losses import Groups, Terms, correlation, divergence, label_losses, objective, swap_penalty
 from debias.training.networks import MixedEffects, Served, build
 from debias.training.rows import Rows, Task
 from debias.training.settings import Settings
 
-_BATCHES_AT_ONCE = 64  # fetched from the table in one go: few calls, little memory
-
-
-def generator(seed: int, stream: int) -> torch.Generator:
-    """Return a generator of its own for one use of a seed."""
-    return torch.Generator().manual_seed(int(np.random.SeedSequence([seed, stream]).generate_state(1)[0]))
-
-
-def drawn_seed(seed: int, stream: int) -> int:
-    """Return the seed of one use of a seed."""
-    return int(np.random.SeedSequence([seed, stream]).generate_state(1)[0])
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How targets are standardised in training: the mean and standard deviation of the training rows."""
-
-    mean: float = 0.0
-    sd: float = 1.0
-
-    @classmethod
-    def of(cls, rows: Rows, task: Task) -> Scale:
-        """Return that of training rows; labels stay as they are."""
-        if task == "classification":
-            return cls()
-        y = rows.y.to(torch.float64)
-        return cls(float(y.mean()), float(y.std(correction=0)))
-
-
-@dataclass(frozen=True)
-class _Batch:
-    x: Tensor
-    y: Tensor
-    weights: Tensor
-    z: Tensor
-    codes: Tensor
-    code_weights: Tensor
-    indicators: Tensor
-    others: Tensor
-
-
-class Data:
-    """Training rows as the steps read them.
-
-    Parameters
-    ----------
-    rows : Rows
-        Training rows.
-    kind, settings, task, scale
-        See `Course`.
-    """
-
-    def __init__(self, rows: Rows, kind: Kind, settings: Settings, task: Task, scale: Scale) -> None:
-        self.n = len(rows)
-        self.batch = min(settings.batch_size, self.n)
-        self.x = torch.cat([rows.x, rows.design()], 1) if kind.cluster_input else rows.x
-        self.y = (rows.y - scale.mean) / scale.sd
-        self.label_weights = _label_weights(rows, settings.class_weights and task == "classification")
-        weights = torch.ones(self.n) if rows.weight is None else rows.weight / rows.weight.mean()
-        if self.label_weights is not None:
-            weights = weights * torch.where(rows.y == 1, self.label_weights[1], self.label_weights[0])
-        self.weights = weights
-        self.z = rows.z
-        self.names = tuple(rows.sensitive) if kind.needs_attributes else ()
-        codes = [rows.sensitive[name] for name in self.names]
-        each = [
-            category_weights(row, rows.categories[name], settings.adversary_class_weights)
-            for name, row in zip(self.names, codes, strict=True)
-        ]
-        self.chances = [chance(row, weight) for row, weight in zip(codes, each, strict=True)]
-        shape = (0, self.n)
-        self.codes = torch.stack([row.clamp(min=0) for row in codes]) if codes else torch.zeros(shape, dtype=torch.long)
-        self.code_weights = (
-            torch.stack([weight[row.clamp(min=0)] * (row >= 0) for row, weight in zip(codes, each, strict=True)])
-            if codes
-            else torch.zeros(shape)
-        )
-        self.cluster_chance = chance(rows.z, torch.ones(rows.n_clusters)) if kind.cluster_adversary else 0.0
-        self.indicators, self.attribute = self._indicators(rows, kind)
-        self.swaps = rows.swaps if settings.lambda_swap > 0 else {}
-        self.swap_codes = [rows.sensitive[name] for name in self.swaps]
-
-    def _indicators(self, rows: Rows, kind: Kind) -> tuple[Tensor, Tensor]:
-        if not kind.correlation:
-            return torch.zeros(self.n, 0), torch.zeros(0, dtype=torch.long)
-        columns, attribute = [], []
-        for place, name in enumerate(self.names):
-            size = rows.categories[name]
-            columns.append(rows.sensitive[name].unsqueeze(1) == torch.arange(size))
-            attribute += [place] * size
-        return torch.cat(columns, 1).to(torch.float32), torch.tensor(attribute)
-
-    def batches(self, order: torch.Generator, draws: torch.Generator) -> Iterator[_Batch]:
-        """Yield one epoch's batches in a new order, without the ragged last one."""
-        rows = torch.randperm(self.n, generator=order)[: self.n // self.batch * self.batch]
-        for chosen in torch.split(rows, self.batch * _BATCHES_AT_ONCE):
-            size = self.batch
-            yield from map(
-                _Batch,
-                torch.split(self.x.index_select(0, chosen), size),
-                torch.split(self.y.index_select(0, chosen), size),
-                torch.split(self.weights.index_select(0, chosen), size),
-                torch.split(self.z.index_select(0, chosen), size),
-                torch.split(self.codes.index_select(1, chosen), size, 1),
-                torch.split(self.code_weights.index_select(1, chosen), size, 1),
-                torch.split(self.indicators.index_select(0, chosen), size),
-                torch.split(self._others(chosen, draws), size, 1),
-            )
-
-    def _others(self, chosen: Tensor, draws: torch.Generator) -> Tensor:
-        """Return a category other than its own for each swapped attribute and row [swaps, rows]."""
-        found = torch.zeros((len(self.swaps), len(chosen)), dtype=torch.long)
-        for place, (swap, codes) in enumerate(zip(self.swaps.values(), self.swap_codes, strict=True)):
-            size = len(swap.values)
-            own = codes[chosen]
-            step = torch.randint(1, max(size, 2), own.shape, generator=draws)
-            # a row without a category gets any
-            found[place] = torch.where(own >= 0, (own + step) % size, step % size)
-        return found
-
-    def swapped(self, batch: _Batch) -> Tensor:
-        """Return the inputs with each attribute swapped [swaps · rows, width]."""
-        size = len(batch.x)
-        found = batch.x.repeat(len(self.swaps), 1)
-        for place, swap in enumerate(self.swaps.values()):
-            found[place * size : (place + 1) * size].index_copy_(
-                1, torch.tensor(swap.columns), swap.values[batch.others[place]]
-            )
-        return found
-
-
-def _label_weights(rows: Rows, balanced: bool) -> Tensor | None:
-    """Return 0.5 / frequency of each class."""
-    if not balanced:
-        return None
-    weight = torch.ones_like(rows.y) if rows.weight is None else rows.weight
-    share = (weight * rows.y).sum() / weight.sum()
-    return torch.stack((0.5 / (1 - share), 0.5 / share))
-
 
 @dataclass(frozen=True)
 class _Passed:
-    """What a forward pass of the fixed effects leaves: output, all activations, what slopes act on, dropout."""
+    """What a forward pass leaves: the fixed effects' output and all activations, what slopes act on, and dropout.
+
+    `posterior` holds means and standard deviations of slopes and, last, intercepts [K, r + 1].
+    """
 
     f: Tensor
     acts: list[Tensor]
     reads: Tensor
     masks: list[Tensor]
+    posterior: tuple[Tensor, Tensor] | None
 
 
 class Course:
@@ -216,7 +74,8 @@ class Course:
             if adversary is not None
             for parameter in adversary.parameters()
         ]
-        self.optimizer = Adam(list(self.module.parameters()), settings.lr)
+        steps = settings.averaging * (self.data.n // self.data.batch)
+        self.optimizer = Adam(list(self.module.parameters()), settings.lr, steps)
         self.adversary_optimizer = Adam(adversaries, settings.lr_adversary) if adversaries else None
         self.order, self.draws = generator(seed, 2), generator(seed, 3)
 
@@ -338,23 +197,27 @@ class Course:
                 drawn.append(mask)
             acts.append(value)
         reads = value if isinstance(self.module, MixedEffects) and self.module.latent else x
-        return _Passed(fe.out(value).squeeze(1), acts, reads, drawn)
+        return _Passed(fe.out(value).squeeze(1), acts, reads, drawn, self._posterior())
 
-    def _coefficients(self) -> tuple[Tensor, Tensor]:
-        """Draw slopes [K, r] and intercepts [K, 1] from the posterior: one draw for a batch."""
-        assert isinstance(self.module, MixedEffects)
-        slope, intercept = self.module.slope, self.module.intercept
-        clusters, width = slope.mean.shape
-        noise = torch.randn((clusters, width + 1), generator=self.draws)
-        return slope.drawn(noise[:, :width]), intercept.drawn(noise[:, width:])
+    def _posterior(self) -> tuple[Tensor, Tensor] | None:
+        if not isinstance(self.module, MixedEffects):
+            return None
+        effects = (self.module.slope, self.module.intercept)
+        return torch.cat([one.mean for one in effects], 1), torch.cat([one.sd() for one in effects], 1)
 
-    def _outputs(self, f: Tensor, reads: Tensor, z: Tensor, coefficients: tuple[Tensor, Tensor] | None) -> Tensor:
+    def _coefficients(self, posterior: tuple[Tensor, Tensor] | None) -> Tensor | None:
+        """Draw slopes and intercepts [K, r + 1] from the posterior: one draw for a batch."""
+        if posterior is None:
+            return None
+        mean, sd = posterior
+        return torch.addcmul(mean, sd, torch.randn(mean.shape, generator=self.draws))
+
+    def _outputs(self, f: Tensor, reads: Tensor, z: Tensor, coefficients: Tensor | None) -> Tensor:
         """Return the heads that the loss reads [heads, N]: mixed and fixed, or fixed alone."""
         if coefficients is None:
             return f.unsqueeze(0)
-        slope, intercept = coefficients
         # the effects of every cluster on every row, of which each row takes those of its own
-        every = torch.addmm(intercept.t(), reads, slope.t())
+        every = torch.addmm(coefficients[:, -1], reads, coefficients[:, :-1].t())
         return torch.stack((f + every.gather(1, z.unsqueeze(1)).squeeze(1), f))
 
     def _read(self, outputs: Tensor, y: Tensor) -> Tensor:
@@ -362,7 +225,7 @@ class Course:
         size = len(self.fair_adversaries.heads)
         return reading(outputs[:size], y, self.task, self.settings.adversary_input)
 
-    def adversary_step(self, batch: _Batch, passed: _Passed, record: Mapping[str, list[Tensor]]) -> None:
+    def adversary_step(self, batch: Batch, passed: _Passed, record: Mapping[str, list[Tensor]]) -> None:
         """Move every adversary along its own cross-entropy; the network stays."""
         assert self.adversary_optimizer is not None
         losses = []
@@ -372,7 +235,7 @@ class Course:
             record["cluster_adversary"].append(losses[0].detach())
         if self.fair_adversaries is not None:
             with torch.no_grad():
-                drawn = self._coefficients() if self.kind.random_effects else None
+                drawn = self._coefficients(passed.posterior)
                 outputs = self._outputs(passed.f, passed.reads, batch.z, drawn)
                 read = self._read(outputs, batch.y)
             each = self.fair_adversaries.cross_entropy(read, batch.codes, _shares(batch.code_weights))
@@ -381,9 +244,9 @@ class Course:
         loss = losses[0] if len(losses) == 1 else losses[0] + losses[1]
         self.adversary_optimizer.step(loss)
 
-    def terms(self, batch: _Batch, passed: _Passed, listened: bool) -> Terms:
+    def terms(self, batch: Batch, passed: _Passed, listened: bool) -> Terms:
         """Return the terms of the network's loss on one batch."""
-        drawn = self._coefficients() if self.kind.random_effects else None
+        drawn = self._coefficients(passed.posterior)
         outputs = self._outputs(passed.f, passed.reads, batch.z, drawn)
         cluster = fixed = mixed = kl = corr = swap = None
         if listened and self.cluster_adversary is not None and self.settings.lambda_cluster:
@@ -399,9 +262,8 @@ class Course:
             fixed, mixed = parts.get("fixed"), parts.get("mixed")
         if cluster is not None and self.settings.cap_chance:
             cluster = cluster.clamp(max=self.data.cluster_chance)
-        if isinstance(self.module, MixedEffects):
-            prior = self.settings.prior_sd
-            kl = divergence(self.module.slope, prior) + divergence(self.module.intercept, prior)
+        if passed.posterior is not None:
+            kl = divergence(*passed.posterior, self.settings.prior_sd)
         if self.kind.correlation:
             groups = Groups(batch.indicators, self.data.attribute)
             value = torch.sigmoid(passed.f) if self.task == "classification" else passed.f
@@ -411,16 +273,14 @@ class Course:
         losses = label_losses(outputs, batch.y, batch.weights, self.task)
         return Terms(losses, cluster, fixed, mixed, kl, corr, swap)
 
-    def _swap(
-        self, batch: _Batch, outputs: Tensor, drawn: tuple[Tensor, Tensor] | None, masks: Sequence[Tensor]
-    ) -> Tensor:
+    def _swap(self, batch: Batch, outputs: Tensor, drawn: Tensor | None, masks: Sequence[Tensor]) -> Tensor:
         """Return the pair-swap penalty; draws from the posterior and dropout are those of the rows as they are."""
         count = len(self.data.swaps)
         passed = self.run(self.data.swapped(batch), [mask.repeat(count, 1) for mask in masks])
         swapped = self._outputs(passed.f, passed.reads, batch.z.repeat(count), drawn)
         return swap_penalty(outputs, swapped.view(len(outputs), count, -1), self.task)
 
-    def main_step(self, batch: _Batch, passed: _Passed, listened: bool, record: Mapping[str, list[Tensor]]) -> None:
+    def main_step(self, batch: Batch, passed: _Passed, listened: bool, record: Mapping[str, list[Tensor]]) -> None:
         """Move the network along its objective; the adversaries stay."""
         terms = self.terms(batch, passed, listened)
         loss = objective(terms, self.kind, self.settings, self.data.n)

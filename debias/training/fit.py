@@ -20,6 +20,7 @@ from debias.training.rows import Rows, Task, check_rows
 from debias.training.selection import curve, dispersion, error_dispersion
 from debias.training.settings import Settings
 from debias.training.trainer import Progress, silent
+from debias.words import listing, show
 
 Epoch = dict[str, Any]
 DEFAULTS = Settings()
@@ -161,7 +162,7 @@ def fit(
     """
     kind = kind_of(kind)
     check_rows(kind, train, valid, task)
-    _check_epochs(kind, settings)
+    _check_settings(kind, settings, train)
     run = _Run(kind, train, valid, settings, task, seed)
     belongs_to = _identity(kind, train, valid, settings, task, seed) if checkpoint is not None else {}
     if checkpoint is not None and resume and (state := checkpoints.read(checkpoint, belongs_to)) is not None:
@@ -176,10 +177,26 @@ def fit(
     return run.fitted(train, valid, seed, progress)
 
 
-def _check_epochs(kind: Kind, settings: Settings) -> None:
+def _check_settings(kind: Kind, settings: Settings, train: Rows) -> None:
+    problems = []
     if first_eligible(kind, settings) > settings.epochs:
         found = f"with a warm-up of {settings.warmup} epochs none of {settings.epochs} can be chosen"
-        raise UsageError(Problem(found, "--warmup", f"Give --epochs {settings.warmup + 2} or more, or less --warmup."))
+        problems.append(Problem(found, "--warmup", f"Give --epochs {settings.warmup + 2} or more, or less --warmup."))
+    if settings.lambda_swap > 0:
+        problems += [
+            Problem(f"{show(name)} is no protected attribute among the inputs", "--swap", _swaps_told(train))
+            for name in settings.swapped or ()
+            if name not in train.swaps
+        ]
+        if not train.swaps:
+            found = "no protected attribute is an input of the network, so none can be swapped"
+            problems.append(Problem(found, "--lambda-swap", "Leave it out: a swap changes nothing."))
+    if problems:
+        raise UsageError(problems)
+
+
+def _swaps_told(train: Rows) -> str:
+    return f"Name some of {listing(train.swaps)}."
 
 
 def first_eligible(kind: Kind, settings: Settings) -> int:
@@ -238,9 +255,11 @@ class _Run:
                 )
             self.history.append(found)
             return found
-        measured, cuts = self.judge(self.course.module)
+        with self.course.optimizer.averaged():
+            measured, cuts = self.judge(self.course.module)
+            state, spreads = self.course.network_state(), self._spreads()
         revived = self.course.revive(losses)
-        found |= measured | self._spreads() | {"events": [f"{name} did no better than chance" for name in revived]}
+        found |= measured | spreads | {"events": [f"{name} did no better than chance" for name in revived]}
         self.history.append(found)
         # while no epoch is eligible the last one stands
         if not self.best.get("eligible") or (found["eligible"] and found["j"] > self.best["j"]):
@@ -249,7 +268,7 @@ class _Run:
                 "eligible": found["eligible"],
                 "j": found["j"],
                 "cuts": cuts,
-                "module": self.course.network_state(),
+                "module": state,
             }
         return found
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from debias.errors import DataError, Problem
 from debias.training.adam import Adam
-from debias.training.course import drawn_seed, generator
+from debias.training.draws import drawn_seed, generator
 from debias.words import show
 
 _HIDDEN, _RATE, _BATCH, _EPOCHS, _PATIENCE, _SLOPE = (32, 32), 2e-3, 256, 60, 6, 0.1

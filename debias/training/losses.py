@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 
 from debias.training.kinds import Kind
-from debias.training.networks import RandomEffects
 from debias.training.rows import Task
 from debias.training.settings import Settings
 
@@ -42,11 +41,16 @@ def label_losses(outputs: Tensor, y: Tensor, weights: Tensor, task: Task) -> Ten
     return (losses * weights).mean(1)
 
 
-def divergence(effects: RandomEffects, prior_sd: float) -> Tensor:
-    """Return KL(q ‖ p) of the posterior from the prior N(0, prior_sd²), in closed form, summed over coefficients."""
-    sd = 1e-5 + nn.functional.softplus(effects.rho)
+def divergence(mean: Tensor, sd: Tensor, prior_sd: float) -> Tensor:
+    """Return KL(q ‖ p) of normal posteriors from the prior N(0, prior_sd²), in closed form, summed over coefficients.
+
+    Parameters
+    ----------
+    mean, sd : Tensor of any one shape
+        Of the posterior of each coefficient.
+    """
     ratio = sd / prior_sd
-    return 0.5 * (ratio.square() + (effects.mean / prior_sd).square() - 1 - 2 * ratio.log()).sum()
+    return 0.5 * ((ratio.square() + (mean / prior_sd).square()).sum() - mean.numel()) - ratio.log().sum()
 
 
 @dataclass(frozen=True)

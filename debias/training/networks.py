@@ -80,9 +80,13 @@ class RandomEffects(nn.Module):
         """Return the posterior means of rows [N, r] for z [N, K]; a soft z mixes those of its clusters."""
         return z @ self.mean
 
+    def sd(self) -> Tensor:
+        """Return the standard deviations of the posterior [K, r]."""
+        return 1e-5 + torch.nn.functional.softplus(self.rho)
+
     def drawn(self, noise: Tensor) -> Tensor:
         """Return coefficients drawn from the posterior [K, r], for standard normal noise [K, r]."""
-        return self.mean + (1e-5 + torch.nn.functional.softplus(self.rho)) * noise
+        return self.mean + self.sd() * noise
 
 
 class _Scaled(nn.Module):

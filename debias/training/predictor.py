@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from debias.training.adam import Adam
-from debias.training.course import drawn_seed, generator
+from debias.training.draws import drawn_seed, generator
 from debias.training.networks import ClusterPredictor
 from debias.training.rows import Rows
 from debias.training.trainer import Progress, silent

@@ -25,6 +25,8 @@ class Settings:
         The most passes over the training rows; rows of a mini-batch.
     lr, lr_adversary : float
         Learning rates of Adam.
+    averaging : float
+        Epochs, about, over which the network's numbers are averaged for what is measured and kept; 0 takes the last.
     patience : int
         Eligible epochs without a better one after which training stops; 0 never stops.
     warmup : int
@@ -56,6 +58,8 @@ class Settings:
         Both classes weigh the same in the losses L_M and L_F.
     lambda_swap : float
         Weight of the mean change of a prediction when a protected attribute among the inputs is swapped.
+    swap : str, optional
+        Attributes whose swap is weighed, with commas between; else all that are inputs.
     adversary_input : {"paper", "logit"}
         What the adversaries read of a prediction ŷ and a label y: (ŷ, y), or (logit, logit · y, y).
     cap_chance : bool
@@ -68,6 +72,9 @@ class Settings:
     batch_size: Annotated[int, Flag("Rows of a mini-batch.", metavar="N")] = 128
     lr: Annotated[float, Flag("Learning rate of the network.", metavar="RATE")] = 1e-3
     lr_adversary: Annotated[float, Flag("Learning rate of the adversaries.", metavar="RATE")] = 1e-3
+    averaging: Annotated[
+        float, Flag("Epochs over which the weights that are kept are averaged; 0 takes the last.", metavar="N")
+    ] = 0.0
     patience: Annotated[int, Flag("Stop after so many epochs without a better one; 0 never stops.", metavar="N")] = 8
     warmup: Annotated[
         int, Flag("First epochs in which the network ignores its adversaries; never chosen.", metavar="N")
@@ -109,6 +116,9 @@ class Settings:
     lambda_swap: Annotated[
         float, Flag("Weight of the change of a prediction when a protected attribute is swapped.", metavar="WEIGHT")
     ] = 0.0
+    swap: Annotated[
+        str | None, Flag("Attributes whose swap is weighed. Default: all that are inputs.", metavar="COLUMN,…")
+    ] = None
     adversary_input: Annotated[
         Literal["paper", "logit"], Flag("What adversaries read: prediction and label, or logit, logit · label, label.")
     ] = "paper"
@@ -122,6 +132,11 @@ class Settings:
     def fair_mixed(self) -> float:
         """λ_ME."""
         return self.lambda_fair if self.lambda_fair_mixed is None else self.lambda_fair_mixed
+
+    @property
+    def swapped(self) -> tuple[str, ...] | None:
+        """Names of the attributes whose swap is weighed; None: all that are inputs."""
+        return None if self.swap is None else tuple(part.strip() for part in self.swap.split(","))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings by name; tuples are lists, as in JSON."""
@@ -137,7 +152,7 @@ class Settings:
         for name in ("patience", "warmup"):
             if getattr(self, name) < 0:
                 yield _off(getattr(self, name), name, "Give 0 or more.")
-        weights = ("lambda_fixed", "lambda_cluster", "kl", "lambda_fair", "lambda_fair_mixed")
+        weights = ("averaging", "lambda_fixed", "lambda_cluster", "kl", "lambda_fair", "lambda_fair_mixed")
         for name in (*weights, "lambda_correlation", "lambda_swap"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value >= 0):

@@ -32,10 +32,10 @@ def stacked() -> FairAdversaries:
 def _alone(stacked: FairAdversaries, place: int, categories: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for weight, bias in zip(stacked.weights, stacked.biases, strict=True):
-        layer = nn.Linear(weight.shape[1], weight.shape[2])
+        layer = nn.Linear(weight.shape[2], weight.shape[1])
         with torch.no_grad():
-            layer.weight.copy_(weight[place].T)
-            layer.bias.copy_(bias[place, 0])
+            layer.weight.copy_(weight[place])
+            layer.bias.copy_(bias[place, :, 0])
         layers += [layer, nn.LeakyReLU(0.1)]
     last = layers[-2]
     assert isinstance(last, nn.Linear)
@@ -46,7 +46,7 @@ def _alone(stacked: FairAdversaries, place: int, categories: int) -> nn.Sequenti
 
 def _drawn() -> tuple[Tensor, Tensor, Tensor]:
     draws = torch.Generator().manual_seed(1)
-    read = torch.randn((2, N, 2), generator=draws)
+    read = torch.randn((2, 2, N), generator=draws)
     codes = torch.stack([torch.randint(0, size, (N,), generator=draws) for size in CATEGORIES.values()])
     weights = torch.rand((2, N), generator=draws)
     return read, codes, weights / weights.sum(1, keepdim=True)
@@ -64,7 +64,7 @@ def test_each_is_a_network_of_its_own(stacked: FairAdversaries) -> None:
     for head in range(2):
         for place, size in enumerate(CATEGORIES.values()):
             each = nn.functional.cross_entropy(
-                _alone(stacked, head * 2 + place, size)(read[head]), codes[place], reduction="none"
+                _alone(stacked, head * 2 + place, size)(read[head].T), codes[place], reduction="none"
             )
             torch.testing.assert_close(found[head * 2 + place], (each * weights[place]).sum())
 
@@ -93,15 +93,15 @@ def test_what_is_read() -> None:
     p = 1 / (1 + torch.exp(-outputs))
     torch.testing.assert_close(
         reading(outputs, y, "classification", "paper"),
-        torch.stack((torch.stack((p[0], y), 1), torch.stack((p[1], y), 1))),
+        torch.stack((torch.stack((p[0], y)), torch.stack((p[1], y)))),
     )
     logit = reading(outputs, y, "classification", "logit")
-    torch.testing.assert_close(logit[0], torch.tensor([[0.0, 0.0, 1.0], [2.0, 0.0, 0.0]]))
+    torch.testing.assert_close(logit[0].T, torch.tensor([[0.0, 0.0, 1.0], [2.0, 0.0, 0.0]]))
     torch.testing.assert_close(
-        reading(outputs, y, "regression", "paper")[1], torch.tensor([[-1.0, 1.0, -2.0], [1.0, 0.0, 1.0]])
+        reading(outputs, y, "regression", "paper")[1].T, torch.tensor([[-1.0, 1.0, -2.0], [1.0, 0.0, 1.0]])
     )
     for task, form in (("classification", "paper"), ("classification", "logit"), ("regression", "paper")):
-        assert reading(outputs, y, task, form).shape[2] == inputs_of(task, form)  # type: ignore[arg-type]
+        assert reading(outputs, y, task, form).shape[1] == inputs_of(task, form)  # type: ignore[arg-type]
 
 
 def test_balanced_weights_make_chance_the_logarithm_of_the_groups() -> None:

@@ -107,7 +107,7 @@ def test_training_and_serving_compute_the_same(slopes: str, regression: bool) ->
     _no_noise(course)
     batch = next(course.data.batches(course.order, course.draws))
     passed = course.run(batch.x)
-    outputs = course._outputs(passed.f, passed.reads, batch.z, course._coefficients())
+    outputs = course._outputs(passed.f, passed.reads, batch.z, course._coefficients(passed.posterior))
     assert isinstance(course.module, MixedEffects)
     z = (batch.z.unsqueeze(1) == torch.arange(CLUSTERS)).float()
     mixed, fixed, acts = course.module.heads(batch.x, z)
@@ -130,7 +130,7 @@ def test_one_draw_from_the_posterior_serves_a_whole_batch() -> None:
     course.draws.set_state(state)
     batch = next(made for made in _course("medl").data.batches(course.order, torch.Generator()))
     passed = course.run(batch.x)
-    outputs = course._outputs(passed.f, passed.reads, batch.z, course._coefficients())
+    outputs = course._outputs(passed.f, passed.reads, batch.z, course._coefficients(passed.posterior))
     z = (batch.z.unsqueeze(1) == torch.arange(CLUSTERS)).float()
     served = module.predict_with_noise(batch.x, z, noise[:, :6], noise[:, 6:])
     torch.testing.assert_close(torch.sigmoid(outputs[0]), served)
@@ -196,19 +196,20 @@ def test_the_swap_penalty_is_worked_out_with_the_served_network() -> None:
     torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-3)
 
 
-def test_an_attribute_that_is_no_input_has_no_swap() -> None:
-    rows = made_rows(160)
-    without = type(rows)(rows.x, rows.y, rows.z, CLUSTERS, rows.sensitive, rows.categories)
-    course = Course(KINDS["medl"], without, Settings(lambda_swap=1.0), "classification", 0)
+def test_only_the_attributes_named_are_swapped() -> None:
+    course = _course(settings=Settings(batch_size=160, lambda_swap=1.0, swap="t"))
     batch = next(course.data.batches(course.order, course.draws))
-    assert course.terms(batch, course.run(batch.x), True).swap is None
+    swapped = course.data.swapped(batch)
+    assert swapped.shape == (160, 6)
+    assert torch.equal(swapped[:, 0], batch.x[:, 0])
+    assert not torch.equal(swapped[:, 1:3], batch.x[:, 1:3])
 
 
 def test_capped_adversaries_give_no_gain_beyond_chance() -> None:
     course = _course(settings=Settings(batch_size=160, cap_chance=True))
     assert course.fair_adversaries is not None
     with torch.no_grad():
-        course.fair_adversaries.biases[-1][:, :, 0] += 9.0  # says the first category of all rows
+        course.fair_adversaries.biases[-1][:, 0] += 9.0  # says the first category of all rows
     batch = next(course.data.batches(course.order, course.draws))
     terms = course.terms(batch, course.run(batch.x), True)
     assert terms.mixed is not None
@@ -275,3 +276,25 @@ def test_adam_is_that_of_torch() -> None:
     optimizer.release()
     assert ours[0].data_ptr() != ours[1].data_ptr()
     assert ours[0].untyped_storage().nbytes() == 48
+
+
+def test_parameters_are_averaged_over_the_horizon_and_go_on_as_they_were() -> None:
+    value = nn.Parameter(torch.tensor([1.0, -2.0]))
+    optimizer, plain = Adam([value], 0.1, 4), nn.Parameter(torch.tensor([1.0, -2.0]))
+    reference = Adam([plain], 0.1)
+    average = torch.zeros(2)
+    for step in range(1, 11):
+        optimizer.step((value - 3).square().sum())
+        reference.step((plain - 3).square().sum())
+        share = 1 / min(step, 4)  # the plain mean at first
+        average = (1 - share) * average + share * plain.detach()
+        with optimizer.averaged():
+            torch.testing.assert_close(value.detach(), average)
+        assert torch.equal(value, plain)
+    other = nn.Parameter(torch.zeros(2))
+    again = Adam([other], 0.1, 4)
+    again.load(optimizer.state())
+    with again.averaged():
+        torch.testing.assert_close(other.detach(), average)
+    with reference.averaged():
+        assert torch.equal(value, plain)

@@ -37,7 +37,7 @@ def test_the_divergence_is_that_of_normal_distributions(prior_sd: float) -> None
         effects = RandomEffects(4, 9).double()
     sd = 1e-5 + torch.nn.functional.softplus(effects.rho)
     wanted = kl_divergence(Normal(effects.mean, sd), Normal(0.0, prior_sd)).sum()
-    torch.testing.assert_close(divergence(effects, prior_sd), wanted)
+    torch.testing.assert_close(divergence(effects.mean, sd, prior_sd), wanted)
 
 
 def test_the_label_loss_is_weighted_cross_entropy() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, mean_squared_error, roc_auc_score
 
@@ -19,6 +19,7 @@ def _made(seed: int, n: int = 80, levels: int = 30) -> tuple[np.ndarray, np.ndar
     return scores, y, rng.random(n) + 0.2
 
 
+@settings(max_examples=15)
 @given(seed=st.integers(0, 200), weighted=st.booleans())
 def test_every_cut_has_the_accuracy_of_scikit_learn(seed: int, weighted: bool) -> None:
     scores, y, weight = _made(seed)
