@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from debias.cli import arguments
-from debias.cli.options import DATA, OUTPUT, SEARCH, ColumnOptions, MissingAttribute, verb, with_settings
+from debias.cli.options import DATA, OUTPUT, SEARCH, ColumnOptions, MissingAttribute, Side, verb, with_settings
 from debias.cli.output import check_files, show, write_reports
 from debias.cli.progress import progress_bar
 from debias.errors import Problem, UsageError
@@ -36,6 +36,57 @@ class _TrainOptions(ColumnOptions):
             rich_help_panel=OUTPUT,
         ),
     ]
+    attr: Annotated[
+        list[str],
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of a protected attribute, or an intersection of columns, quoted as 'sex*race'. Repeatable. It "
+            "stays among the inputs; kinds with adversaries or correlations mend all of them.",
+            rich_help_panel=DATA,
+        ),
+    ]
+    label: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of the label. Default: the only column named label, y or target.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    favorable: Annotated[
+        Side | None,
+        typer.Option(
+            help="Which decision is favourable for a person; goes into the contract. Default: positive.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    privileged: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="VALUE",
+            help="Privileged group; of several attributes sex=male. Repeatable. Goes into the contract. Default: the "
+            "larger of two numeric values; else that of two groups with the higher rate of favourable labels.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMNS",
+            help="Input columns, with commas, quoted as in CSV where a name has one. Repeatable. Default: all but "
+            "label, cluster and ignored ones.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    bins: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="EDGES",
+            help="Cuts a numeric attribute into groups: edges with commas (25,40; one edge: 25,) or a number of "
+            "groups of like size (4); of several attributes age=25,40. Repeatable. The input stays the number.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
     cluster: Annotated[
         str | None,
         typer.Option(
