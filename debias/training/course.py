@@ -221,9 +221,11 @@ class Course:
         return torch.stack((f + every.gather(1, z.unsqueeze(1)).squeeze(1), f))
 
     def _read(self, outputs: Tensor, y: Tensor) -> Tensor:
+        """Return what the adversaries read of the heads that they are for."""
         assert self.fair_adversaries is not None
-        size = len(self.fair_adversaries.heads)
-        return reading(outputs[:size], y, self.task, self.settings.adversary_input)
+        if len(outputs) > len(self.fair_adversaries.heads):
+            outputs = outputs[:1] if self.fair_adversaries.heads == ("mixed",) else outputs[1:]
+        return reading(outputs, y, self.task, self.settings.adversary_input)
 
     def adversary_step(self, batch: Batch, passed: _Passed, record: Mapping[str, list[Tensor]]) -> None:
         """Move every adversary along its own cross-entropy; the network stays."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
+from dataclasses import replace
 
 import pytest
 import torch
@@ -85,6 +86,19 @@ def test_the_networks_step_raises_the_cross_entropy_of_an_adversary_and_leaves_i
         course.main_step(batch, course.run(batch.x), True, defaultdict(list))
     assert heard_now() > before
     assert torch.equal(course.adversary_optimizer.state()["parameters"], adversaries)
+
+
+def test_an_adversary_of_one_head_reads_that_head() -> None:
+    both = _course()
+    batch = next(both.data.batches(both.order, both.draws))
+    outputs = torch.stack((torch.zeros(32), torch.ones(32)))
+    for left_out, value in (("mixed_adversary", 1.0), ("fixed_adversary", 0.0)):
+        kind = replace(KINDS["fair-adb-medl"], **{left_out: False})
+        course = Course(kind, made_rows(160), SMALL, "classification", 0)
+        read = course._read(outputs, batch.y)
+        assert read.shape == (1, 2, 32)
+        torch.testing.assert_close(read[0, 0], torch.sigmoid(torch.full((32,), value)))
+    assert both._read(outputs, batch.y).shape == (2, 2, 32)
 
 
 def test_during_warm_up_the_network_does_not_hear_its_adversaries() -> None:
