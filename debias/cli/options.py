@@ -32,6 +32,10 @@ class Metric(StrEnum):
     EQODDS = "eqodds"
     IMPACT_RATIO = "impact-ratio"
     AIR = "air"
+    MEAN_DIFFERENCE = "mean-difference"
+    MDP = "mdp"
+    MSE_DISPERSION = "mse-dispersion"
+    MSESD = "msesd"
 
 
 class Performance(StrEnum):
@@ -41,6 +45,7 @@ class Performance(StrEnum):
     ACCURACY = "accuracy"
     F1 = "f1"
     AUROC = "auroc"
+    R2 = "r2"
 
 
 class Selection(StrEnum):
@@ -287,15 +292,18 @@ class MeasureOptions(ColumnOptions, OutputOptions, ModelOptions):
         ),
     ] = None
     metric: Annotated[
-        Metric,
+        Metric | None,
         typer.Option(
             metavar="METRIC",
             help="Difference of selection rates (statistical-parity, spd), of true positive rates "
             "(equal-opportunity, eod), of false positive rates (predictive-equality, fprd), the larger of the last "
-            "two (equalized-odds, eqodds), or the ratio of selection rates (impact-ratio, air).",
+            "two (equalized-odds, eqodds), or the ratio of selection rates (impact-ratio, air). Of a network that "
+            "predicts a number: difference of mean predictions (mean-difference, mdp; more than two groups: the mean "
+            "over all pairs), or the SD over groups of the mean squared error (mse-dispersion, msesd). "
+            "Default: statistical-parity, of a number mean-difference.",
             rich_help_panel=CONSTRAINT,
         ),
-    ] = Metric.STATISTICAL_PARITY
+    ] = None
     min_ratio: Annotated[
         float | None,
         typer.Option(
@@ -306,13 +314,14 @@ class MeasureOptions(ColumnOptions, OutputOptions, ModelOptions):
         ),
     ] = None
     performance: Annotated[
-        Performance,
+        Performance | None,
         typer.Option(
             metavar="MEASURE",
-            help="What counts where the bound is met: balanced-accuracy, accuracy, f1 or auroc.",
+            help="What counts where the bound is met: balanced-accuracy (the default), accuracy, f1 or auroc; of a "
+            "network that predicts a number r2.",
             rich_help_panel=CONSTRAINT,
         ),
-    ] = Performance.BALANCED_ACCURACY
+    ] = None
     confidence: Annotated[
         float | None,
         typer.Option(
@@ -408,14 +417,19 @@ class RepairOptions(MeasureOptions):
         typer.Option(
             metavar="GAMMA",
             help="Selection asks for absolute bias below BOUND - GAMMA; implies --selection margin, whose default "
-            "is 0.01.",
+            "is 0.01, of a network that predicts a number a fifth of BOUND.",
             rich_help_panel=CONSTRAINT,
         ),
     ] = None
     min_performance: Annotated[
-        float,
-        typer.Option(metavar="BA", help="Least balanced accuracy of a candidate.", rich_help_panel=CONSTRAINT),
-    ] = 0.55
+        float | None,
+        typer.Option(
+            metavar="BA",
+            help="Least balanced accuracy of a candidate; of a network that predicts a number least R². "
+            "Default: 0.55, of a number 0.",
+            rich_help_panel=CONSTRAINT,
+        ),
+    ] = None
     selection: Annotated[
         Selection | None,
         typer.Option(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import sqrt
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from debias.objective.sweep import OperatingPoint
+from debias.objective import DEFAULTS, OperatingPoint
 from debias.report.comparison import FrontPoint, Paired
 
 Floats = npt.NDArray[np.float64]
@@ -26,25 +27,38 @@ class Ground:
         True where the label is the positive one.
     weight : ndarray of float64, shape [N], optional
         Weight of each row.
-    performance : {"balanced-accuracy", "accuracy", "f1", "auroc"}
+    performance : {"balanced-accuracy", "accuracy", "f1", "auroc", "r2"}
         The objective's measure; AUROC does not depend on decisions, and is compared by balanced accuracy.
     min_performance : float
-        Least balanced accuracy of a candidate.
+        Least balanced accuracy, of a regression R², of a candidate.
+    target : ndarray of float64, shape [N], optional
+        Of a regression, what is to be predicted; its candidates' decisions are predictions.
     """
 
     positive: Mask
     weight: Floats | None = None
     performance: str = "balanced-accuracy"
     min_performance: float = 0.55
+    target: Floats | None = None
 
-    def parts(self, decisions: Mask) -> Floats:
+    @property
+    def quality(self) -> str:
+        """What a least performance is asked of, in words."""
+        return DEFAULTS["classification" if self.target is None else "regression"].quality
+
+    def parts(self, decisions: npt.NDArray[Any]) -> Floats:
         """Return each row's part in the performance of decisions, shape [N].
 
         Balanced accuracy: w_i [right] / (2 Σ w of its label), which sum to it. Accuracy: w_i [right] / Σ w. F1: the
         linear part of its change with the weight of a row, w_i (2 [decided and labelled positive] − F1 ([decided so] +
-        [labelled so])) / (Σ w of those decided so + Σ w of those labelled so), which sum to 0.
+        [labelled so])) / (Σ w of those decided so + Σ w of those labelled so), which sum to 0. R²: w_i / Σ w −
+        w_i (y_i − ŷ_i)² / Σ w (y − ȳ)², which sum to it.
         """
         w = np.ones(len(self.positive)) if self.weight is None else self.weight
+        if self.target is not None:
+            whole = float(w @ (self.target - np.average(self.target, weights=w)) ** 2)
+            explained: Floats = w / w.sum() - w * (self.target - decisions) ** 2 / whole
+            return explained
         right = decisions == self.positive
         if self.performance == "accuracy":
             accurate: Floats = w * right / w.sum()
@@ -62,7 +76,7 @@ class Ground:
     @property
     def strata(self) -> list[Mask]:
         """Rows whose numbers the measure divides by: the two labels for balanced accuracy, else all rows."""
-        if self.performance in ("accuracy", "f1"):
+        if self.performance in ("accuracy", "f1", "r2"):
             return [np.ones(len(self.positive), bool)]
         return [self.positive, ~self.positive]
 
@@ -78,14 +92,14 @@ class Entry:
     point : OperatingPoint
         Its figures on the selection rows.
     decisions : ndarray of bool, shape [N]
-        Its decisions on the selection rows, True where positive.
+        Its decisions on the selection rows, True where positive; of a regression float64, its predictions.
     uses_attribute : bool
         The repair uses the protected attribute at prediction, beyond what the network itself reads.
     """
 
     name: str
     point: OperatingPoint
-    decisions: Mask
+    decisions: npt.NDArray[Any]
     uses_attribute: bool
 
 
@@ -174,7 +188,7 @@ def _closest(entries: Sequence[Entry], ground: Ground) -> Choice:
     return Choice(
         index,
         f"No candidate met the bound on the selection rows as the selection asks for it; {entries[index].name} comes "
-        f"closest, with |bias| {abs(point.bias):.4f} and balanced accuracy {point.quality:.4f} there.",
+        f"closest, with |bias| {abs(point.bias):.4f} and {ground.quality} {point.quality:.4f} there.",
     )
 
 
@@ -187,8 +201,8 @@ def _merit(entry: Entry) -> str:
 def front(points: Iterable[FrontPoint]) -> list[FrontPoint]:
     """Return the points that no other of the same method beats, by |bias|; `overall` says that no other does at all.
 
-    One point beats another if its balanced accuracy is not smaller, its |bias| is not larger, and one of them differs.
-    Of equal points of a method the first is kept.
+    One point beats another if its balanced accuracy (R²) is not smaller, its |bias| is not larger, and one of them
+    differs. Of equal points of a method the first is kept.
     """
     by_method: dict[str, list[FrontPoint]] = {}
     for point in points:
@@ -196,19 +210,19 @@ def front(points: Iterable[FrontPoint]) -> list[FrontPoint]:
     kept = [point for group in by_method.values() for point in _unbeaten(group)]
     best = {id(point) for point in _unbeaten(kept, ties=True)}
     marked = [point.model_copy(update={"overall": id(point) in best}) for point in kept]
-    return sorted(marked, key=lambda point: (abs(point.bias), point.balanced_accuracy))
+    return sorted(marked, key=lambda point: (abs(point.bias), point.quality))
 
 
 def _unbeaten(points: Sequence[FrontPoint], ties: bool = False) -> list[FrontPoint]:
     """Return the points that none of the others beats, by |bias|; equal ones once unless `ties`."""
-    ordered = sorted(points, key=lambda point: (abs(point.bias), -point.balanced_accuracy))
+    ordered = sorted(points, key=lambda point: (abs(point.bias), -point.quality))
     found: list[FrontPoint] = []
     for point in ordered:
         last = found[-1] if found else None
-        if last is None or point.balanced_accuracy > last.balanced_accuracy or (ties and _equal(point, last)):
+        if last is None or point.quality > last.quality or (ties and _equal(point, last)):
             found.append(point)
     return found
 
 
 def _equal(first: FrontPoint, second: FrontPoint) -> bool:
-    return abs(first.bias) == abs(second.bias) and first.balanced_accuracy == second.balanced_accuracy
+    return abs(first.bias) == abs(second.bias) and first.quality == second.quality

@@ -189,8 +189,8 @@ def _none_left(outcomes: Sequence[Outcome[Attempt]]) -> DebiasError:
 
 
 def _ground(bench: Workbench) -> Ground:
-    scorer, objective = bench.on_select.scorer, bench.objective
-    return Ground(scorer.y == 1, scorer.weight, objective.performance, objective.min_performance)
+    scorer, objective, sample = bench.on_select.scorer, bench.objective, bench.parts.select
+    return Ground(sample.y == 1, scorer.weight, objective.performance, objective.min_performance, scorer.truth)
 
 
 def _entry(attempt: Attempt) -> Entry:
@@ -239,13 +239,13 @@ def _summary(bench: Workbench, attempt: Attempt) -> str:
 
 
 def _points(attempt: Attempt) -> Iterator[FrontPoint]:
-    """Yield the operating point that was returned, then each step at its cut of best balanced accuracy."""
+    """Yield the operating point that was returned, then each step at its cut of best performance."""
+    measure = "balanced_accuracy" if attempt.selection.r2 is None else "r2"
     repair, name = attempt.repair, attempt.method.name
     point = repair.point
     measured = [(repair.chosen, True, point.quality, point.bias)]
     measured += [(step.step, False, step.quality, step.bias) for step in repair.trajectory]
-    for step, chosen, accuracy, bias in measured:
-        if isfinite(accuracy) and isfinite(bias):
-            yield FrontPoint(
-                method=name, step=step, chosen=chosen, balanced_accuracy=accuracy, bias=bias, overall=False
-            )
+    for step, chosen, quality, bias in measured:
+        if isfinite(quality) and isfinite(bias):
+            told: dict[str, Any] = {measure: quality}
+            yield FrontPoint(method=name, step=step, chosen=chosen, bias=bias, overall=False, **told)

@@ -1,4 +1,4 @@
-"""Parity and performance figures from counts; ranking and calibration figures from scores."""
+"""The metrics by name; parity and performance figures from counts; ranking and calibration figures from scores."""
 
 from __future__ import annotations
 
@@ -11,12 +11,26 @@ import numpy.typing as npt
 from debias.errors import Problem, UsageError
 from debias.fairness.counts import Counts, FloatArray, IntArray
 
-Metric = Literal["statistical-parity", "equal-opportunity", "predictive-equality", "equalized-odds", "impact-ratio"]
+Metric = Literal[
+    "statistical-parity",
+    "equal-opportunity",
+    "predictive-equality",
+    "equalized-odds",
+    "impact-ratio",
+    "mean-difference",
+    "mse-dispersion",
+]
+Task = Literal["classification", "regression"]
+"""What a network predicts: a class, or a number."""
+Moment = Literal["mean", "mse"]
+"""Of predicted numbers: their mean, or the mean squared error (`debias.fairness.moments`)."""
 Rate = Literal["selection", "tpr", "fpr"]
 """A rate of favourable decisions: among all rows, among favourable labels, among the others."""
 
 RATE_TEXT: dict[Rate, str] = {"selection": "P(+ | {})", "tpr": "P(+ | y = +, {})", "fpr": "P(+ | y = −, {})"}
 """How a rate is written; ``{}`` takes the name of a group."""
+MOMENT_TEXT: dict[Moment, str] = {"mean": "E[ŷ | {}]", "mse": "E[(ŷ − y)² | {}]"}
+"""How a moment is written; ``{}`` takes the name of a group."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +46,11 @@ class MetricInfo:
     formula : str
         Formula with a = 0 for the unprivileged and a = 1 for the privileged group.
     rates : tuple of {"selection", "tpr", "fpr"}
-        The rates compared; of two, the larger difference counts.
+        The rates compared; of two, the larger difference counts. None of a metric of predicted numbers.
     ratio : bool
         The rates are divided, not subtracted; the bias is the ratio of the lower to the higher rate minus 1.
+    moment : {"mean", "mse"}, optional
+        What a metric of predicted numbers compares.
     """
 
     name: Metric
@@ -42,6 +58,12 @@ class MetricInfo:
     formula: str
     rates: tuple[Rate, ...]
     ratio: bool = False
+    moment: Moment | None = None
+
+    @property
+    def task(self) -> Task:
+        """What the networks predict that it is for."""
+        return "classification" if self.moment is None else "regression"
 
 
 METRICS: dict[Metric, MetricInfo] = {
@@ -62,6 +84,16 @@ METRICS: dict[Metric, MetricInfo] = {
     ),
     "impact-ratio": MetricInfo(
         "impact-ratio", "air", "min P(ŷ = + | a) / max P(ŷ = + | a) − 1", ("selection",), ratio=True
+    ),
+    "mean-difference": MetricInfo(
+        "mean-difference",
+        "mdp",
+        "E[ŷ | a = 0] − E[ŷ | a = 1]; of more than two groups the mean of |E[ŷ | a] − E[ŷ | b]| over all pairs a, b",
+        (),
+        moment="mean",
+    ),
+    "mse-dispersion": MetricInfo(
+        "mse-dispersion", "msesd", "the standard deviation over the groups a of E[(ŷ − y)² | a]", (), moment="mse"
     ),
 }
 

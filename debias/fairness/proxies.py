@@ -1,11 +1,13 @@
-"""Differentiable proxies of the parity metrics (parity-proxies paper, eq. 1 and 2).
+"""Differentiable proxies of the metrics (parity-proxies paper, eq. 1 and 2), and their like for predicted numbers.
 
-Both are linear in the scores: a weight per row says all about them, and the weights are their gradient.
+All are differences of two group means of f(x), with f the probability, the predicted number or its squared error: a
+weight per row says all about the groups, and the weights are the gradient with respect to f.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -14,6 +16,9 @@ from debias.fairness.counts import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Form = Literal["probability", "value", "squared-error"]
+"""What the group means are of: σ(score), the score itself, or its squared distance from the truth."""
 
 
 def proxy_weights(members: IntArray, pair: tuple[int, int], weight: FloatArray | None = None) -> FloatArray:
@@ -58,6 +63,35 @@ def proxy_slope(logits: Tensor, weights: Tensor) -> Tensor:
     """Return the gradient of the proxy Σ c_i σ(l_i) with respect to each logit l_i: c_i σ (1 − σ), shape [N]."""
     probability = logits.sigmoid()
     return weights.to(logits) * probability * (1 - probability)
+
+
+@dataclass(frozen=True, eq=False)
+class Proxy:
+    """The proxy Σ c_i f(s_i) of a difference on some rows, s_i the score of a row: a logit or a predicted number.
+
+    Parameters
+    ----------
+    weights : Tensor, shape [N]
+        c of each row.
+    form : {"probability", "value", "squared-error"}
+        f.
+    truth : Tensor, shape [N], optional
+        What was to be predicted; of squared errors.
+    """
+
+    weights: Tensor
+    form: Form = "probability"
+    truth: Tensor | None = None
+
+    def slope(self, scores: Tensor) -> Tensor:
+        """Return the gradient with respect to each score, shape [N]."""
+        if self.form == "probability":
+            return proxy_slope(scores, self.weights)
+        weights = self.weights.to(scores)
+        if self.form == "value":
+            return weights
+        assert self.truth is not None
+        return 2 * weights * (scores - self.truth.to(scores))
 
 
 def proxy(scores: Tensor, weights: Tensor) -> Tensor:

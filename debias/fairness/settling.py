@@ -75,10 +75,23 @@ def settle(n: IntArray, gaps: Gaps, eps: float, confidence: float, error: float)
 
 def _least(n: IntArray, gaps: Gaps, settled: Callable[[Gaps], bool]) -> dict[int, int] | None:
     """Return the rows to add to each group so that `settled` holds; None beyond `MOST_ROWS`."""
-    spread = _spread(n, gaps)
+    return least_rows(n, _spread(n, gaps), lambda rows: settled(gaps.grown(rows / np.maximum(n, 1))))
 
-    def reached(rows: FloatArray) -> bool:
-        return settled(gaps.grown(rows / np.maximum(n, 1)))
+
+def least_rows(n: IntArray, spread: FloatArray, reached: Callable[[FloatArray], bool]) -> dict[int, int] | None:
+    """Return the rows to add to each group so that `reached` holds of the rows of all; None beyond `MOST_ROWS`.
+
+    Parameters
+    ----------
+    n : ndarray of int64, shape [K]
+        Rows of each group now.
+    spread : ndarray of float64, shape [K]
+        Standard deviation that one row of each group brings; 0 for a group that has no part in it.
+    reached : callable
+        Takes the rows of each group [K]; stays true when rows are added.
+    """
+    if not spread.any():
+        return None
 
     def filled(level: float) -> FloatArray:
         return np.where(spread > 0, np.maximum(n, np.ceil(level * spread)), n)

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from debias.methods.base import Method
 
-_HELPERS = {"base", "ruling", "search"}
+_HELPERS = {"base", "fitting", "ruling", "search"}
 
 
 def names() -> tuple[str, ...]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from debias.methods.search import Logits
     from debias.model.network import Network
     from debias.model.tuning import Tuning
-    from debias.objective.scorer import Scorer
+    from debias.objective import Judge
 
 # Slope of the soft decisions σ(k (logit − cut)), k in units of the logits' standard deviation: were it fixed, small
 # logits would pass for a small bias.
@@ -68,6 +68,7 @@ class Adversarial(Method):
     critic_lr: Annotated[float, Flag("Learning rate of the critic.", metavar="RATE")] = 3e-3
     name: ClassVar[str] = "adversarial"
     fits: ClassVar[bool] = True
+    decides: ClassVar[str] = "its critic learns the bias of soft decisions"
 
     def __post_init__(self) -> None:
         problems = [
@@ -146,7 +147,7 @@ class _Game:
 
         self.method, self.tuning = method, tuning
         self.inputs = {name: value.to(setting.device) for name, value in setting.network.tensors(setting.train).items()}
-        self.scorer = setting.objective.on(setting.train)
+        self.scorer = setting.objective.deciding(setting.train)
         self.generator = torch.Generator().manual_seed(setting.seed)
         _, hidden = tuning.hidden_values(self.inputs)
         self.critic = Critic(hidden, len(self.scorer.comparisons), seed=setting.seed).to(setting.device)
@@ -172,7 +173,7 @@ class _Game:
             torch.from_numpy(balance).to(self.device, self.dtype),
         )
 
-    def aim(self, scorer: Scorer, logits: Logits) -> None:
+    def aim(self, scorer: Judge, logits: Logits) -> None:
         """Take the cut and the pairs of groups from the network as it is now, on the selection rows."""
         import numpy as np
         import torch

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_type_hints
 
+from debias.errors import Problem
 from debias.flags import Flag
 
 if TYPE_CHECKING:
     import torch
 
     from debias.data.sample import Sample
-    from debias.errors import Problem
     from debias.model.network import Network
     from debias.model.rule import Rule
     from debias.objective import Objective, OperatingPoint
@@ -139,6 +139,9 @@ class Method(ABC):
     def summary(self, repair: Repair, network: Network) -> str:
         """Return what was changed, in one sentence; asked only where something was."""
 
+    decides: ClassVar[str] = ""
+    """Why it is for networks that decide, not for those that predict a number; empty where it is for both."""
+
     def flags(self) -> list[str]:
         """Return the settings that are not the default as they are written on the command line."""
         hints = get_type_hints(type(self), include_extras=True)
@@ -158,8 +161,10 @@ class Method(ABC):
 
     def unsuited(self, objective: Objective) -> list[Problem]:
         """Return why the method cannot work under an objective; nothing where it can."""
-        del objective
-        return []
+        if objective.task == "classification" or not self.decides:
+            return []
+        found = f"{self.name} is not for a network that predicts a number: {self.decides}"
+        return [Problem(found, "", "Use prune, gda, finetune, perturb or layerwise.")]
 
     def skipped(self, network: Network) -> dict[str, str]:
         """Return the layers that the method leaves alone, by path, with the reason."""

@@ -73,6 +73,7 @@ class EqOdds(Method):
 
     name: ClassVar[str] = "eqodds"
     folds: ClassVar[bool] = False
+    decides: ClassVar[str] = "it has no true and false positive rates to equalize"
 
     def __post_init__(self) -> None:
         problems = []
@@ -147,7 +148,7 @@ class EqOdds(Method):
         """Return why a rule of one attribute's groups is not for an objective."""
         from debias.methods.ruling import one_constraint
 
-        return one_constraint(self.name, objective)
+        return [*super().unsuited(objective), *one_constraint(self.name, objective)]
 
 
 def mixing(

@@ -10,22 +10,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from debias.errors import Problem, UsageError
 from debias.flags import Flag
 from debias.methods.base import Method, Repair, Setting
+from debias.methods.fitting import Loss, Rates, SquaredLoss, fitted, spread
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     from torch import Tensor
 
     from debias.methods.search import Search
     from debias.model.network import Network
     from debias.model.tuning import Tuning
-    from debias.objective.comparison import Comparison
 
-    Indices = npt.NDArray[np.int64]
     Inputs = dict[str, Tensor]
 
 _LEAST_BATCHES = 32
-_LEAST_RATE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -35,9 +31,11 @@ class Finetune(Method):
     The loss of a batch is the class-balanced cross-entropy of the logit z, measured from the unchanged network's best
     cut, plus the penalty times the bias of the soft decisions σ(sharpness · z): for every rate that the objective
     compares, the highest less the lowest mean of the groups, as running averages over batches. The labels are in part
-    the unchanged network's own probabilities, which are less noisy. Each epoch has a larger penalty than the one before
-    and starts from its network, so that one run walks a whole Pareto front; after every epoch the running average of
-    the parameters, at every cut, is a candidate. benchmarks/finetune_forms.py compares this form with others.
+    the unchanged network's own probabilities, which are less noisy. A network that predicts a number has the mean
+    squared error in place of the cross-entropy, and its groups' mean predictions or errors in place of the rates, in
+    standard deviations of the target. Each epoch has a larger penalty than the one before and starts from its network,
+    so that one run walks a whole Pareto front; after every epoch the running average of the parameters, at every cut,
+    is a candidate. benchmarks/finetune_forms.py compares this form with others.
 
     Parameters
     ----------
@@ -52,7 +50,7 @@ class Finetune(Method):
     sharpness : float
         How close the soft decisions are to the hard ones.
     teacher : float
-        Share of the unchanged network's probabilities in the labels, in [0, 1]. Rates that read the label (true and
+        Share of the unchanged network's own output in the labels, in [0, 1]. Rates that read the label (true and
         false positive rates) count a row by the same mixture.
     memory : float
         Weight of the past in the running averages of the groups' rates, batch by batch, in [0, 1).
@@ -213,109 +211,6 @@ class _Average:
             value.copy_(held)
 
 
-class Rates:
-    """Soft rates of the groups of one comparison, as running averages over batches, and the slope of their bias.
-
-    A batch holds few rows of a small group: a penalty on the bias of the batch itself would also punish its noise, and
-    drive that group's scores to the ends.
-
-    Parameters
-    ----------
-    item : Comparison
-        What is compared.
-    flipped : bool
-        The favourable decision is the negative one.
-    memory : float
-        Weight of the past in the averages; with 0 they are those of the batch.
-    rounding : float
-        δ: what is penalised is √(bias² + δ²), so that a small bias is pushed less.
-    """
-
-    def __init__(self, item: Comparison, flipped: bool, memory: float, rounding: float) -> None:
-        self.item, self.flipped, self.memory, self.rounding = item, flipped, memory, rounding
-        self.favorable: Tensor | None = None
-        self.everyone: Tensor | None = None
-
-    def start(self, soft: Tensor, codes: Tensor, mass: Tensor, batches: int) -> None:
-        """Set the averages to those of the whole table; see `slope`."""
-        shares = self._shares(codes, mass)
-        self.favorable, self.everyone = shares @ soft / batches, shares.sum(1) / batches
-
-    def slope(self, soft: Tensor, codes: Tensor, mass: Tensor) -> Tensor:
-        """Take a batch into the averages; return the gradient of the rounded bias by each soft decision, shape [B].
-
-        Parameters
-        ----------
-        soft : Tensor, shape [B]
-            Soft decisions in [0, 1].
-        codes : Tensor of int64, shape [B]
-            Group of each row; −1 where it is missing.
-        mass : Tensor, shape [B]
-            How much each row counts in the rate: its weight, times its label for the true positive rate, times the
-            rest to 1 for the false positive rate.
-        """
-        shares = self._shares(codes, mass)
-        favorable, everyone = shares @ soft, shares.sum(1)
-        if self.favorable is not None and self.everyone is not None:
-            favorable, everyone = favorable.lerp(self.favorable, self.memory), everyone.lerp(self.everyone, self.memory)
-        self.favorable, self.everyone = favorable, everyone
-        present = (everyone > 0).nonzero()[:, 0]
-        if len(present) < 2:
-            return soft.new_zeros(len(soft))
-        means = favorable[present] / everyone[present]
-        if self.flipped:
-            means = 1 - means
-        low, high = int(means.argmin()), int(means.argmax())
-        bottom, top = float(means[low]), float(means[high])
-        bias, by_high, by_low = top - bottom, 1.0, -1.0
-        if self.item.ratio:
-            top = max(top, _LEAST_RATE)
-            bias, by_high, by_low = 1 - bottom / top, bottom / top**2, -1 / top
-        if not bias:
-            return soft.new_zeros(len(soft))
-        push = bias / math.hypot(bias, self.rounding)
-        low, high = int(present[low]), int(present[high])
-        slope = push * (by_high / everyone[high] * shares[high] + by_low / everyone[low] * shares[low])
-        return -slope if self.flipped else slope
-
-    def _shares(self, codes: Tensor, mass: Tensor) -> Tensor:
-        import torch
-
-        return (codes == torch.arange(self.item.n_groups, device=codes.device)[:, None]) * mass
-
-
-@dataclass(frozen=True)
-class Loss:
-    """The loss on a batch: Σ wᵢ CE(eᵢ, σ(zᵢ)) + penalty · Σ bias of σ(sharpness · z), with z the logit less the cut.
-
-    Parameters
-    ----------
-    labels, weights : Tensor, shape [B]
-        e in [0, 1] and w of each row.
-    compared : sequence of (Rates, Tensor, Tensor)
-        The rates whose difference is penalised, with the groups and masses of the rows; see `Rates.slope`.
-    cut, penalty, sharpness : float
-        As the formula says.
-    """
-
-    labels: Tensor
-    weights: Tensor
-    compared: Sequence[tuple[Rates, Tensor, Tensor]]
-    cut: float
-    penalty: float
-    sharpness: float
-
-    def slope(self, logits: Tensor) -> Tensor:
-        """Return the gradient of the loss with respect to each logit, shape [B]."""
-        centred = logits - self.cut
-        slope = self.weights * (centred.sigmoid() - self.labels)
-        soft = (self.sharpness * centred).sigmoid()
-        steep = self.penalty * self.sharpness * soft * (1 - soft)
-        for rates, codes, mass in self.compared:
-            slope = slope + steep * rates.slope(soft, codes, mass)
-        return slope
-
-
 class _Rows:
     """The training rows, and batches of them that hold every group and label in the table's own shares."""
 
@@ -324,73 +219,35 @@ class _Rows:
         import torch
 
         train, device = setting.train, setting.device
-        self.method, self.cut = method, cut
-        self.scorer = setting.objective.on(train)
+        judge = setting.objective.on(train)
         self.inputs = {name: value.to(device) for name, value in setting.network.tensors(train).items()}
         size = min(method.batch_size, -(-len(train) // _LEAST_BATCHES))
         self.count = max(1, round(len(train) / size))
-        centred = tuning.logits(self.inputs) - cut
-        probability = centred.sigmoid()
-        weight = np.ones(len(train)) if train.weight is None else train.weight
-
-        def told(values: npt.NDArray[np.floating]) -> Tensor:
-            return torch.tensor(values).to(probability)
-
-        self.labels = torch.lerp(told(train.y.astype(float)), probability, method.teacher)
-        self.weights = told(_balanced(train.y, weight)) * self.count
-        favorable = 1 - self.labels if self.scorer.flipped else self.labels
-        mass = {"selection": torch.ones_like(favorable), "tpr": favorable, "fpr": 1 - favorable}
-        self.masses = [mass[item.rate] * told(weight) for item in self.scorer.comparisons]
-        codes = [self.scorer.attributes[item.constraint].codes for item in self.scorer.comparisons]
+        self.task = fitted(judge, tuning.logits(self.inputs), cut, method.sharpness, method.teacher)
+        self.masses = self.task.masses
+        codes = [judge.attributes[item.constraint].codes for item in judge.comparisons]
         self.codes = [torch.tensor(column).to(device) for column in codes]
         self.rates = []
-        for item, column, counts in zip(self.scorer.comparisons, self.codes, self.masses, strict=True):
-            rates = Rates(item, self.scorer.flipped, method.memory, method.rounding)
-            rates.start((method.sharpness * centred).sigmoid(), column, counts, self.count)
+        compared = zip(judge.comparisons, self.task.starts, self.codes, self.masses, strict=True)
+        for item, start, column, mass in compared:
+            rates = Rates(item, judge.flipped, method.memory, method.rounding)
+            rates.start(start, column, mass, self.count)
             self.rates.append(rates)
-        _, self.strata = np.unique(np.stack([train.y, *codes]), axis=1, return_inverse=True)
+        _, self.strata = np.unique(np.stack([*self.task.strata, *codes]), axis=1, return_inverse=True)
         self.generator = np.random.default_rng(setting.seed)
         self.device = device
 
-    def batches(self, penalty: float) -> Iterator[tuple[Inputs, Loss]]:
+    def batches(self, penalty: float) -> Iterator[tuple[Inputs, Loss | SquaredLoss]]:
         """Yield the batches of an epoch: inputs and loss."""
         import torch
 
         order = torch.from_numpy(spread(self.strata.reshape(-1), self.generator)).to(self.device)
-        columns = [*self.inputs.values(), self.labels, self.weights, *self.codes, *self.masses]
+        labels, weights, *others = self.task.columns
+        own = [labels, weights * self.count, *others]
+        columns = [*self.inputs.values(), *own, *self.codes, *self.masses]
         dealt = [column.index_select(0, order).tensor_split(self.count) for column in columns]
         width = len(self.inputs)
         for parts in zip(*dealt, strict=True):
-            labels, weights, *rest = parts[width:]
+            told, rest = parts[width : width + len(own)], parts[width + len(own) :]
             compared = list(zip(self.rates, rest[: len(self.codes)], rest[len(self.codes) :], strict=True))
-            loss = Loss(labels, weights, compared, self.cut, penalty, self.method.sharpness)
-            yield dict(zip(self.inputs, parts[:width], strict=True)), loss
-
-
-def _balanced(y: Indices, weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return weights under which each class weighs one half."""
-    import numpy as np
-
-    positive = y == 1
-    sums = np.where(positive, weight[positive].sum(), weight[~positive].sum())
-    balanced: npt.NDArray[np.float64] = weight / (2 * sums)
-    return balanced
-
-
-def spread(strata: Indices, generator: np.random.Generator) -> Indices:
-    """Return a random order of the rows in which every stretch holds the strata in their own shares.
-
-    Parameters
-    ----------
-    strata : ndarray of int64, shape [N]
-        Stratum of each row, from 0.
-    generator : numpy Generator
-        Deals the rows of each stratum.
-    """
-    import numpy as np
-
-    place = np.empty(len(strata))
-    for stratum in range(int(strata.max()) + 1):
-        rows = generator.permutation(np.flatnonzero(strata == stratum))
-        place[rows] = (np.arange(len(rows)) + generator.random()) / max(1, len(rows))
-    return np.argsort(place, kind="stable")
+            yield dict(zip(self.inputs, parts[:width], strict=True)), self.task.loss(told, compared, penalty)

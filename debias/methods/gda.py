@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from debias.fairness.proxies import Proxy
     from debias.methods.search import Search
     from debias.model.network import Network
     from debias.model.tuning import Tuning
@@ -113,8 +114,8 @@ class GDA(Method):
         judged = set(np.linspace(0, count, min(self.evaluations, count) + 1).round().astype(int)[1:])
         for epoch in range(self.epochs):
             sign = heading.sign
-            for number, (inputs, weights) in enumerate(batches.epoch(heading.target, count), start=1):
-                step(inputs, weights, sign)
+            for number, (inputs, proxy) in enumerate(batches.epoch(heading.target, count), start=1):
+                step(inputs, proxy, sign)
                 if number in judged:
                     logits = tuning.logits(selection).cpu().numpy()
                     last = search.add(logits, tuning.state, {"epoch": epoch + number / count})
@@ -171,11 +172,9 @@ class _Step:
         make = torch.optim.Adam if method.optimizer == "adam" else torch.optim.SGD
         self.optimizer: torch.optim.Optimizer = make(self.leaves, lr=method.lr, fused=True)
 
-    def __call__(self, inputs: Mapping[str, Tensor], weights: Tensor, sign: int) -> None:
-        from debias.fairness.proxies import proxy_slope
-
+    def __call__(self, inputs: Mapping[str, Tensor], proxy: Proxy, sign: int) -> None:
         def slope(logits: Tensor) -> Tensor:
-            return sign * proxy_slope(logits, weights)
+            return sign * proxy.slope(logits)
 
         for leaf, gradient in zip(self.leaves, self.tuning.gradients(inputs, slope), strict=True):
             leaf.grad = gradient
@@ -190,22 +189,27 @@ class _Batches:
 
     def __init__(self, setting: Setting, batch_size: int) -> None:
         import numpy as np
+        import torch
 
         train = setting.train
         self.scorer = setting.objective.on(train)
         self.count = max(1, -(-len(train) // batch_size))
         self.inputs = {name: value.to(setting.device) for name, value in setting.network.tensors(train).items()}
         self.device = setting.device
+        self.truth = None if self.scorer.truth is None else torch.from_numpy(self.scorer.truth).to(self.device)
         self.generator = np.random.default_rng(setting.seed)
 
-    def epoch(self, target: Target, count: int) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
-        """Yield the first `count` batches of an epoch: inputs, and the rows' weights in the proxy of the batch.
+    def epoch(self, target: Target, count: int) -> Iterator[tuple[dict[str, Tensor], Proxy]]:
+        """Yield the first `count` batches of an epoch: inputs, and the proxy on the rows of the batch.
 
         The two group means of a batch each have weight 1.
         """
         import numpy as np
         import torch
 
+        from debias.fairness.proxies import Proxy
+
+        form = self.scorer.comparisons[target.comparison].form
         weights = self.scorer.proxy_weights(target)
         ups, downs = (self._dealt(np.flatnonzero(sign * weights > 0))[:count] for sign in (1, -1))
         sides = [side for both in zip(ups, downs, strict=True) for side in both]
@@ -215,8 +219,9 @@ class _Batches:
         rows = torch.from_numpy(np.concatenate(sides)).to(self.device)
         dealt = [value.index_select(0, rows).split_with_sizes(sizes) for value in self.inputs.values()]
         parts = torch.from_numpy(shares).to(self.device).split_with_sizes(sizes)
-        for *inputs, part in zip(*dealt, parts, strict=True):
-            yield dict(zip(self.inputs, inputs, strict=True)), part
+        truths = [None] * len(sizes) if self.truth is None else self.truth[rows].split_with_sizes(sizes)
+        for *inputs, part, truth in zip(*dealt, parts, truths, strict=True):
+            yield dict(zip(self.inputs, inputs, strict=True)), Proxy(part, form, truth)
 
     def _dealt(self, rows: Indices) -> list[Indices]:
         import numpy as np

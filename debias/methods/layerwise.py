@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from debias.methods.search import Logits, Search
     from debias.model.evaluation import Evaluation
     from debias.model.network import Network
-    from debias.objective.scorer import Scorer
+    from debias.objective import Judge
 
 # Candidates of one generation, and how many places of a candidate a crossover changes at most.
 _POPULATION = 10
@@ -230,7 +230,7 @@ class _Run:
         return logits
 
 
-def value_of(scorer: Scorer, logits: Logits) -> float:
+def value_of(scorer: Judge, logits: Logits) -> float:
     """Return what the best cut of the scores is worth.
 
     Where a cut is feasible, what the selection maximises (eq. 3). Where none is, less than any such: the best that a
@@ -238,7 +238,7 @@ def value_of(scorer: Scorer, logits: Logits) -> float:
 
     Parameters
     ----------
-    scorer : Scorer
+    scorer : Judge
         The objective on rows.
     logits : ndarray, shape [N]
         Scores of these rows.

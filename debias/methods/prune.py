@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -15,12 +16,17 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
+    from debias.fairness.proxies import Proxy
     from debias.methods.search import Logits, State
     from debias.model.layers import Layer
     from debias.model.network import Network
-    from debias.objective import Scorer
+    from debias.objective import Judge
     from debias.objective.comparison import Target
     from debias.objective.heading import Heading
+
+
+_COLLAPSED = 0.52
+"""Balanced accuracy below which the published code takes a network to have collapsed."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +50,9 @@ class Prune(Method):
         benchmarks/README.md), or at the activation h (the paper's text).
     limit : int, optional
         Take at most this many steps. Default: until every unit is out.
-    stop_below : float
-        Balanced accuracy below which a network has collapsed and is pruned no further; 0 goes on.
+    stop_below : float, optional
+        Balanced accuracy, of a regression R², below which a network has collapsed and is pruned no further; 0 goes on.
+        Default: 0.52, of a regression none.
     """
 
     steps: Annotated[
@@ -72,8 +79,13 @@ class Prune(Method):
         int | None, Flag("Prune at most this many steps. Default: until every unit is out.", metavar="N")
     ] = None
     stop_below: Annotated[
-        float, Flag("Stop when the best balanced accuracy falls below this: the network has collapsed.", metavar="BA")
-    ] = 0.52
+        float | None,
+        Flag(
+            "Stop when the best balanced accuracy (R² of a regression) falls below this: the network has collapsed. "
+            "Default: 0.52, of a regression none.",
+            metavar="BA",
+        ),
+    ] = None
     name: ClassVar[str] = "prune"
 
     def __post_init__(self) -> None:
@@ -81,7 +93,7 @@ class Prune(Method):
         for flag, value in (("--steps", self.steps), ("--limit", self.limit)):
             if value is not None and value < 1:
                 problems.append(Problem(f"{value!r} is no number of steps", flag, "Give 1 or more."))
-        if not 0 <= self.stop_below < 1:
+        if self.stop_below is not None and not 0 <= self.stop_below < 1:
             problems.append(Problem(f"{self.stop_below!r} is out of range", "--stop-below", "Give 0 to below 1."))
         if self.fill not in ("zero", "mean"):
             problems.append(Problem(f"unknown fill {self.fill!r}", "--fill", "Give zero or mean."))
@@ -129,6 +141,9 @@ class Prune(Method):
         heading = Heading(search.scorer, logits)
         total = sum(layer.units for layer in layers)
         limit = min(self.steps or total, self.limit or total)
+        least = self.stop_below
+        if least is None:
+            least = _COLLAPSED if setting.objective.task == "classification" else -math.inf
         for number in range(1, limit + 1):
             fresh = run.prune(heading)
             if not fresh:
@@ -138,7 +153,7 @@ class Prune(Method):
             step = search.add(logits, run.changed, {"units": units, "pruned": len(run.order)})
             heading.look(logits)
             setting.progress(number, limit, f"{len(run.order)} of {total} units pruned")
-            if step.quality < self.stop_below:
+            if step.quality < least:
                 break
         setting.progress(limit, limit, "pruned")
         chosen = run.order[: int(search.trajectory[search.chosen].detail.get("pruned", 0))]
@@ -174,7 +189,7 @@ class Prune(Method):
 class _Run:
     """The network while it is being pruned."""
 
-    def __init__(self, method: Prune, setting: Setting, layers: tuple[Layer, ...], scorer: Scorer) -> None:
+    def __init__(self, method: Prune, setting: Setting, layers: tuple[Layer, ...], scorer: Judge) -> None:
         import numpy as np
 
         from debias.model.evaluation import Evaluation
@@ -191,7 +206,7 @@ class _Run:
         self.units = [(layer, unit) for layer in layers for unit in range(layer.units)]
         self.alive = np.ones(len(self.units), dtype=bool)
         self.order: list[tuple[Layer, int]] = []
-        self._weights: dict[tuple[int, tuple[int, int]], Tensor] = {}
+        self._proxies: dict[tuple[int, tuple[int, int]], Proxy] = {}
         self._share = _share(rows.weight, len(rows)) if method.fill == "mean" else None
 
     def logits(self) -> Logits:
@@ -249,18 +264,22 @@ class _Run:
 
         return filled(self.graded, layer, units, self._share, state)
 
-    def _proxy(self, target: Target) -> Tensor:
-        """Return the weight of each row in the proxy of the difference that is driven now."""
+    def _proxy(self, target: Target) -> Proxy:
+        """Return the proxy of the difference that is driven now."""
         import torch
 
+        from debias.fairness.proxies import Proxy
+
         key = (target.comparison, target.pair)
-        if key not in self._weights:
-            weights = self.train_scorer.proxy_weights(target)[self.rows]
-            self._weights[key] = torch.from_numpy(weights).to(self.graded.logits().device)
-        return self._weights[key]
+        if key not in self._proxies:
+            device, scorer = self.graded.logits().device, self.train_scorer
+            weights = torch.from_numpy(scorer.proxy_weights(target)[self.rows]).to(device)
+            truth = None if scorer.truth is None else torch.from_numpy(scorer.truth[self.rows]).to(device)
+            self._proxies[key] = Proxy(weights, scorer.comparisons[target.comparison].form, truth)
+        return self._proxies[key]
 
 
-def _rows_of_proxy(scorer: Scorer) -> npt.NDArray[np.int64]:
+def _rows_of_proxy(scorer: Judge) -> npt.NDArray[np.int64]:
     """Return the rows that can carry weight in a proxy."""
     import numpy as np
 

@@ -49,6 +49,7 @@ class ROC(Method):
 
     name: ClassVar[str] = "roc"
     folds: ClassVar[bool] = False
+    decides: ClassVar[str] = "its output is not cut, so there is no cut to set for a group"
 
     def repair(self, setting: Setting) -> Repair:
         """Return the best cut for each group."""
@@ -101,4 +102,4 @@ class ROC(Method):
         """Return why a rule of one attribute's groups is not for an objective."""
         from debias.methods.ruling import one_constraint
 
-        return one_constraint(self.name, objective)
+        return [*super().unsuited(objective), *one_constraint(self.name, objective)]

@@ -42,7 +42,7 @@ class Rules:
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
         rows = setting.select
-        self.scorer = setting.objective.on(rows)
+        self.scorer = setting.objective.deciding(rows)
         self.attribute = rows.attributes[setting.objective.constraints[0].attribute]
         self.codes = self.attribute.codes
         if without := int((self.codes < 0).sum()):

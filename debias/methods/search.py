@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from debias.errors import ModelError, Problem
 from debias.methods.base import Repair, Step
-from debias.objective import OperatingPoint, Scorer, Sweep
+from debias.objective import Judge, OperatingPoint, Sweep
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,11 +28,11 @@ class Search:
 
     Parameters
     ----------
-    scorer : Scorer
+    scorer : Judge
         The objective on the selection rows.
     """
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: Judge) -> None:
         self.scorer = scorer
         self.trajectory: list[Step] = []
         self.chosen = 0

@@ -20,6 +20,7 @@ class Threshold(Method):
     """
 
     name: ClassVar[str] = "threshold"
+    decides: ClassVar[str] = "its output is not cut, so there is no threshold to move"
 
     def repair(self, setting: Setting) -> Repair:
         """Return the unchanged network with the best feasible cut."""

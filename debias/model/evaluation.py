@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from debias.fairness.proxies import proxy_slope
+from debias.fairness.proxies import Proxy
 from debias.model.folding import Folded, fold
 from debias.model.head import Head
 from debias.model.layers import Layer
@@ -77,7 +77,7 @@ class Evaluation:
         """Return the logit of each row [N]."""
         return self.head.logits(self.env[self.program.output].detach())
 
-    def influences(self, weights: Tensor) -> list[Tensor]:
+    def influences(self, proxy: Proxy) -> list[Tensor]:
         """Return the influence of every unit on the proxy, one tensor [units] per layer.
 
         The mean over rows of d proxy / d h_j(x_i) (parity-proxies paper, eq. 4), from one backward pass: the gradient
@@ -87,13 +87,13 @@ class Evaluation:
 
         Parameters
         ----------
-        weights : Tensor, shape [N]
-            The proxy's weight of each row's score (eq. 1 and 2).
+        proxy : Proxy
+            The proxy of a difference on these rows (eq. 1 and 2).
         """
         value = self.env[self.program.output]
         taps = list(self._taps)
         gradients = torch.autograd.grad(
-            value, [self._taps[name] for name in taps], _score_gradient(self.head, value, weights), retain_graph=True
+            value, [self._taps[name] for name in taps], _score_gradient(self.head, value, proxy), retain_graph=True
         )
         by_tap = dict(zip(taps, gradients, strict=True))
         return [self._influence(layer, by_tap) / self.rows for layer in self.layers]
@@ -153,11 +153,11 @@ class Evaluation:
                 self.env[node.name] = value if tap is None else value + tap
 
 
-def _score_gradient(head: Head, value: Tensor, weights: Tensor) -> Tensor:
-    """Return d proxy / d value for the proxy Σ c_i f(x_i), f the probability."""
+def _score_gradient(head: Head, value: Tensor, proxy: Proxy) -> Tensor:
+    """Return d proxy / d value for the proxy Σ c_i f(x_i)."""
     with torch.no_grad():
         if not head.from_probability:
-            return head.pull(value, proxy_slope(head.logits(value), weights))
+            return head.pull(value, proxy.slope(head.logits(value)))
         # Of two probabilities that sum to one, each carries half of the difference.
         share = 0.5 if head.classes == 2 else 1.0
-        return head.pull(value, share * weights.to(value))
+        return head.pull(value, share * proxy.weights.to(value))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +11,11 @@ import numpy.typing as npt
 from debias.fairness import metrics
 from debias.fairness.counts import FloatArray, IntArray
 from debias.fairness.metrics import Rate
+from debias.fairness.proxies import Form
 
 Mask = npt.NDArray[np.bool_]
+LACKS: dict[Rate, str] = {"selection": "rows", "tpr": "favourable labels", "fpr": "unfavourable labels"}
+"""What a group without a rate has none of."""
 
 
 class Groups(Protocol):
@@ -64,6 +67,12 @@ class Comparison:
     eps: float
     sizes: FloatArray
     effective: FloatArray
+    form: ClassVar[Form] = "probability"
+
+    @property
+    def lacks(self) -> str:
+        """What a group without a rate has none of."""
+        return LACKS[self.rate]
 
     def difference(self, rates: FloatArray) -> FloatArray:
         """Return the bias, shape [T], from the rate of each group, shape [K, T]."""
@@ -110,16 +119,19 @@ class Target:
     Parameters
     ----------
     comparison : int
-        Index into `Scorer.comparisons`.
+        Index into `Judge.comparisons`.
     pair : tuple of int
         (unprivileged, privileged), or (lowest, highest) of more than two groups.
     bias : float
-        Where it stands.
+        Where it stands: what is compared of the first group of the pair minus that of the second.
+    share : float
+        How much of its bound the bias uses up.
     """
 
     comparison: int
     pair: tuple[int, int]
     bias: float
+    share: float = field(default=0.0, compare=False)
 
     @property
     def sign(self) -> int:

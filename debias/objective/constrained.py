@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
@@ -12,13 +13,33 @@ import numpy.typing as npt
 from debias.errors import DataError, DebiasError, Problem, UsageError
 from debias.fairness import metrics
 from debias.fairness.counts import FloatArray, IntArray
-from debias.fairness.metrics import Metric
+from debias.fairness.metrics import METRICS, Metric, Task
 from debias.objective.comparison import Groups
+from debias.objective.judge import Judge
+from debias.objective.regression import RegressionScorer
 from debias.objective.scorer import Scorer
 from debias.objective.selection import Selection
 
 Verdict = Literal["pass", "fail", "inconclusive", "no-bound"]
-Performance = Literal["balanced-accuracy", "accuracy", "f1", "auroc"]
+Performance = Literal["balanced-accuracy", "accuracy", "f1", "auroc", "r2"]
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What an objective of one task is, where nothing else is asked."""
+
+    metric: Metric
+    performance: Performance
+    min_performance: float
+    predicts: str
+    quality: str
+
+
+DEFAULTS: dict[Task, Defaults] = {
+    "classification": Defaults("statistical-parity", "balanced-accuracy", 0.55, "a class", "balanced accuracy"),
+    "regression": Defaults("mean-difference", "r2", 0.0, "a number", "R²"),
+}
+"""By what the network predicts; `quality` is what a least performance is asked of, in words."""
 
 _EPS32, _EPS64 = float(np.finfo(np.float32).eps), float(np.finfo(np.float64).eps)
 
@@ -49,7 +70,8 @@ class Constraint:
     attribute : str
         Name of the protected attribute.
     eps : float
-        The bound: \\|bias\\| < eps; in (0, 1]. Of the impact ratio, 1 minus the least ratio.
+        The bound: \\|bias\\| < eps; in (0, 1]. Of the impact ratio, 1 minus the least ratio. Of a regression any number
+        above 0, in units of the metric: those of the target, or their squares.
 
     Raises
     ------
@@ -69,8 +91,10 @@ class Constraint:
             problems += error.problems
         if not self.attribute:
             problems.append(Problem("no protected attribute named", "--attr", "Name its column."))
-        if not 0 < self.eps <= 1:
-            problems.append(Problem(f"{self.eps!r} is no bound", "--eps", "Give a number above 0 and at most 1."))
+        number = self.metric in METRICS and METRICS[self.metric].task == "regression"
+        if not 0 < self.eps <= (math.inf if number else 1) or self.eps == math.inf:
+            remedy = "Give a number above 0." if number else "Give a number above 0 and at most 1."
+            problems.append(Problem(f"{self.eps!r} is no bound", "--eps", remedy))
         if problems:
             raise UsageError(problems)
 
@@ -83,12 +107,13 @@ class Objective:
     ----------
     constraints : Constraint or sequence of Constraint
         The bounds to meet, all of them.
-    performance : {"balanced-accuracy", "accuracy", "f1", "auroc"}
-        What is maximised.
+    performance : {"balanced-accuracy", "accuracy", "f1", "auroc", "r2"}
+        What is maximised; ``r2`` of a regression, the others of a classification.
     margin : float
         Candidates must meet eps − margin on the selection rows, by the selection rule ``margin``; in [0, eps).
     min_performance : float
-        Least balanced accuracy of a candidate, in [0, 1): no bound is met by deciding all rows alike.
+        Least balanced accuracy of a candidate, of a regression least R², in [0, 1): no bound is met by deciding all
+        rows alike.
     favorable : {"positive", "negative"}
         Which of the model's decisions is the favourable one.
     deployed : float
@@ -133,17 +158,28 @@ class Objective:
             )
         for flag, value, known in (
             ("--favorable", self.favorable, ("positive", "negative")),
-            ("--performance", self.performance, get_args(Performance)),
+            ("--performance", self.performance, _measures(self.task)),
             ("--selection", self.selection, get_args(Selection)),
         ):
             if value not in known:
+                found = f"unknown value {value!r}"
+                if flag == "--performance" and value in get_args(Performance):
+                    found = f"{value} is not for a network that predicts {DEFAULTS[self.task].predicts}"
                 problems.append(
-                    Problem(f"unknown value {value!r}", flag, f"Give {', '.join(known[:-1])} or {known[-1]}.")
+                    Problem(found, flag, f"Give {', '.join(known[:-1])}{' or ' * (len(known) > 1)}{known[-1]}.")
                 )
         if self.confidence is not None and not 0.5 < self.confidence < 1:
             problems.append(Problem(f"{self.confidence!r} is no confidence", "--confidence", "Such as 0.95."))
+        if len({METRICS[item.metric].task for item in self.constraints}) > 1:
+            found = "the metrics are of networks that predict a class and of such that predict a number"
+            problems.append(Problem(found, "--metric", "Give metrics of one kind."))
         if problems:
             raise UsageError(problems)
+
+    @property
+    def task(self) -> Task:
+        """What the network predicts that it is for."""
+        return METRICS[self.constraints[0].metric].task
 
     @property
     def bounds(self) -> tuple[float, ...]:
@@ -160,8 +196,8 @@ class Objective:
             return max(32 * _EPS32, 8 * _EPS32 / (1 - self.deployed))
         return max(_EPS64, 8 * _EPS64 / (1 - self.deployed)) if self.deployed > 0.5 else _EPS64
 
-    def on(self, sample: Rows, *, lenient: bool = False) -> Scorer:
-        """Return the scorer of this objective on the rows of `sample`.
+    def on(self, sample: Rows, *, lenient: bool = False) -> Judge:
+        """Return this objective on the rows of `sample`: a `Scorer`, of a regression a `RegressionScorer`.
 
         Parameters
         ----------
@@ -175,16 +211,50 @@ class Objective:
         DataError
             If there are no rows, the label is constant, an attribute is absent or has one group,
             or a group lacks rows (for equal opportunity: rows with the favourable label).
+        UsageError
+            If the metric is not for what the network predicts.
         """
+        task: Task = "classification" if sample.target is None else "regression"
+        if problems := unfit_metrics([item.metric for item in self.constraints], task):
+            raise UsageError(problems)
         absent = [item.attribute for item in self.constraints if item.attribute not in sample.attributes]
         if absent:
             raise DataError([Problem(f"attribute {name!r} was not prepared", sample.name) for name in absent])
         attributes = [sample.attributes[item.attribute] for item in self.constraints]
-        scorer = Scorer(self, sample.y, attributes, sample.weight, sample.judged, sample.soft)
-        problems = scorer.problems(sample.name)
+        bound: Judge
+        if sample.target is None:
+            bound = Scorer(self, sample.y, attributes, sample.weight, sample.judged, sample.soft)
+        else:
+            bound = RegressionScorer(self, sample.target, attributes, sample.weight, sample.judged)
+        problems = bound.problems(sample.name)
         if problems and not (lenient and len(sample.y)):
             raise DataError(problems)
+        return bound
+
+    def deciding(self, sample: Rows, *, lenient: bool = False) -> Scorer:
+        """Return the scorer of decisions on the rows of a classification, see `on`."""
+        scorer = self.on(sample, lenient=lenient)
+        assert isinstance(scorer, Scorer)
         return scorer
+
+
+def unfit_metrics(names: Iterable[str], task: Task) -> list[Problem]:
+    """Return which of the metrics, by name or alias, are not for a network that predicts a class, or a number."""
+    fit = [info for info in METRICS.values() if info.task == task]
+    known = ", ".join(f"{info.name} ({info.alias})" for info in fit)
+    return [
+        Problem(
+            f"{metric} is not for a network that predicts {DEFAULTS[task].predicts}",
+            "--metric",
+            f"Choose one of: {known}.",
+        )
+        for metric in dict.fromkeys(map(metrics.canonical_metric, names))
+        if METRICS[metric].task != task
+    ]
+
+
+def _measures(task: Task) -> tuple[str, ...]:
+    return ("r2",) if task == "regression" else tuple(name for name in get_args(Performance) if name != "r2")
 
 
 class Rows(Protocol):
@@ -202,3 +272,5 @@ class Rows(Protocol):
     def judged(self) -> npt.NDArray[np.bool_] | None: ...
     @property
     def soft(self) -> FloatArray | None: ...
+    @property
+    def target(self) -> FloatArray | None: ...

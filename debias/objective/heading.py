@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from debias.objective.comparison import Target
-from debias.objective.scorer import Scorer
+from debias.objective.judge import Judge
 from debias.objective.sweep import FloatScores
 
 
@@ -16,10 +16,10 @@ class Heading:
 
     Parameters
     ----------
-    scorer : Scorer
+    scorer : Judge
         The objective on the selection rows.
     logits : ndarray of float32 or float64, shape [N]
-        Scores of the unchanged network.
+        Scores of the unchanged network; of a regression its predictions.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Heading:
     target: Target
     sign: int
 
-    def __init__(self, scorer: Scorer, logits: FloatScores) -> None:
+    def __init__(self, scorer: Judge, logits: FloatScores) -> None:
         self._scorer = scorer
         self._single = len(scorer.comparisons) == 1 and scorer.comparisons[0].n_groups == 2
         self.crossed = False

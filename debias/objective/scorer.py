@@ -1,4 +1,4 @@
-"""An objective bound to rows: every cut, given decisions, and the differences that a method drives to zero."""
+"""An objective bound to rows of a classification: every cut, given decisions, and the differences to drive to zero."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from debias.errors import DataError, Problem
-from debias.fairness import metrics, proxies
+from debias.errors import Problem
+from debias.fairness import metrics
 from debias.fairness.counts import Counts, FloatArray, IntArray, count
 from debias.fairness.metrics import METRICS, Rate
 from debias.objective.comparison import Comparison, Groups, Mask, Target
-from debias.objective.selection import Judged, judge
+from debias.objective.judge import Judge
 from debias.objective.sweep import FloatScores, OperatingPoint, PrefixSums, Sums, Sweep, candidate_cuts, sort_rows
 
 if TYPE_CHECKING:
     from debias.objective.constrained import Objective
 
 _EPS64 = float(np.finfo(np.float64).eps)
-_LACKS: dict[Rate, str] = {"selection": "rows", "tpr": "favourable labels", "fpr": "unfavourable labels"}
 
 
-class Scorer:
-    """An objective bound to rows; what does not depend on the scores is worked out once.
+class Scorer(Judge):
+    """An objective bound to rows of a classification; what does not depend on the scores is worked out once.
 
     Made by `Objective.on`, which also checks the rows.
 
@@ -53,21 +52,15 @@ class Scorer:
         judged: Mask | None = None,
         soft: FloatArray | None = None,
     ) -> None:
-        self.objective = objective
+        super().__init__(objective, attributes, len(y), weight, judged)
         self.y = y
-        self.attributes = tuple(attributes)
-        self.weight = weight
-        self.judged = judged
-        self.flipped = objective.favorable == "negative"
         self._y = 1 - y if self.flipped else y
         labelled = self._y == 1
         favorable = labelled.astype(np.float64) if soft is None else 1 - soft if self.flipped else soft
-        self.comparisons = tuple(self._compared(favorable, soft is not None))
-        whole = np.ones(len(y), bool) if judged is None else judged
+        self._comparisons = tuple(self._compared(favorable, soft is not None))
+        whole = self._whole
         self._everyone, self._positives = self._mass(whole), self._mass(whole & labelled)
         self._negatives = self._everyone - self._positives
-        self._eps = np.array([item.eps for item in self.comparisons])
-        self._constraint = np.array([item.constraint for item in self.comparisons])
         each = [(item, item.members == group) for item in self.comparisons for group in range(item.n_groups)]
         if soft is not None:
             # How much a row counts differs from one comparison to the other.
@@ -80,12 +73,14 @@ class Scorer:
         self._wholes = [*(size for item in self.comparisons for size in item.sizes), self._positives, self._everyone]
 
     @property
-    def weights(self) -> FloatArray:
-        """Weight of each row, shape [N]; ones without weights."""
-        return np.ones(len(self.y)) if self.weight is None else self.weight
+    def flipped(self) -> bool:
+        """True where the favourable decision is the negative one."""
+        return self.objective.favorable == "negative"
 
-    def _mass(self, rows: Mask) -> float:
-        return float(rows.sum() if self.weight is None else self.weight[rows].sum())
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """One rate each; equalized odds has two."""
+        return self._comparisons
 
     def _compared(self, favorable: FloatArray, soft: bool) -> list[Comparison]:
         """Return the comparisons, from how far each row has the favourable label."""
@@ -118,28 +113,10 @@ class Scorer:
                 )
         return found
 
-    def problems(self, where: str) -> list[Problem]:
-        """Return every reason why a bias or the performance is undefined on these rows."""
-        if not self._everyone > 0:
-            return [Problem("there are no rows" if not len(self.y) else "all rows weigh nothing", where)]
-        found = []
-        if not (self._positives > 0 and self._negatives > 0):
-            found.append(
-                Problem("all rows have the same label, so balanced accuracy is undefined", where, "Add rows of both.")
-            )
-        for index, (constraint, attribute) in enumerate(zip(self.objective.constraints, self.attributes, strict=True)):
-            if len(attribute.groups) < 2:
-                only = f" ({attribute.groups[0]})" if attribute.groups else ""
-                found.append(
-                    Problem(
-                        f"attribute {constraint.attribute!r} has one group only{only}, so there is no difference to "
-                        "measure",
-                        where,
-                        "Name another column with --attr, or add rows of other groups.",
-                    )
-                )
-            found += self._lacking(index, where)
-        return found
+    def _unmeasurable(self, where: str) -> list[Problem]:
+        if self._positives > 0 and self._negatives > 0:
+            return []
+        return [Problem("all rows have the same label, so balanced accuracy is undefined", where, "Add rows of both.")]
 
     def _lacking(self, constraint: int, where: str) -> list[Problem]:
         metric, name = self.objective.constraints[constraint].metric, self.objective.constraints[constraint].attribute
@@ -151,7 +128,7 @@ class Scorer:
                 continue
             for group in np.flatnonzero(~(item.sizes > 0)):
                 if everyone.weight[group] > 0:
-                    text = f"no {_LACKS[item.rate]}, so {metric} is undefined"
+                    text = f"no {item.lacks}, so {metric} is undefined"
                     remedy = "Add such rows, or use --metric statistical-parity."
                 else:
                     text, remedy = "no rows here", "Add rows of it, or leave the group out of the table."
@@ -160,27 +137,9 @@ class Scorer:
         return list(found.values())
 
     def sweep(self, logits: FloatScores, resolution: float | None = None) -> Sweep:
-        """Return the figures at every candidate cut.
+        """Return the figures at every candidate cut, see `Judge.sweep`.
 
         A candidate lies midway between neighbouring distinct logits, so none gives all rows one decision.
-
-        Parameters
-        ----------
-        logits : ndarray of float32 or float64, shape [N]
-            Scores of the rows on the logit scale.
-        resolution : float, optional
-            A cut counts only where the gap round it exceeds ``resolution * max(1, |cut|)``.
-            Default: `Objective.resolution`.
-
-        Returns
-        -------
-        Sweep
-            Without candidates when the logits are constant.
-
-        Raises
-        ------
-        ModelError
-            If a logit is NaN or infinite.
         """
         values, order = sort_rows(logits)
         if resolution is None:
@@ -204,27 +163,14 @@ class Scorer:
     ) -> Sweep:
         """Return the sweep of given figures; rates are one array [K, T] for each comparison."""
         differences = np.stack([item.difference(rate) for item, rate in zip(self.comparisons, rates, strict=True)])
-        judged = self._judge(performance, differences, rates)
+        errors = None
+        if self.objective.selection != "margin":
+            errors = np.stack([item.errors(rate) for item, rate in zip(self.comparisons, rates, strict=True)])
+        judged = self._judge(performance, differences, errors)
         least = self.objective.min_performance
         feasible = judged.feasible & (accuracy >= least)
         return Sweep(
             cuts, performance, accuracy, differences, self._constraint, self._eps, feasible, judged.merit, least
-        )
-
-    def _judge(self, performance: FloatArray, differences: FloatArray, rates: Sequence[FloatArray]) -> Judged:
-        objective = self.objective
-        errors = None
-        if objective.selection != "margin":
-            errors = np.stack([item.errors(rate) for item, rate in zip(self.comparisons, rates, strict=True)])
-        return judge(
-            objective.selection,
-            performance,
-            differences,
-            errors,
-            self._eps,
-            margin=objective.margin,
-            verdict_ratio=objective.verdict_ratio,
-            confidence=objective.confidence,
         )
 
     def _performance(
@@ -300,10 +246,10 @@ class Scorer:
         rates = [item.rates(favorable)[:, None] for item in self.comparisons]
         return self._swept(np.array([cut]), performance, accuracy, rates).point(0)
 
-    def counts(self, decisions: Mask, constraint: int = 0) -> Counts:
+    def counts(self, decided: Mask, constraint: int = 0) -> Counts:
         """Return the counts by the groups of a constraint, in the favourable frame, of decisions [N] in the model's."""
         attribute = self.attributes[constraint]
-        return count(decisions != self.flipped, self._y, attribute.codes, len(attribute.groups), self.weight)
+        return count(decided != self.flipped, self._y, attribute.codes, len(attribute.groups), self.weight)
 
     def at(self, decisions: Mask) -> tuple[float, float]:
         """Return balanced accuracy and bias of decisions in the model's frame, shape [N]."""
@@ -317,27 +263,14 @@ class Scorer:
         found = []
         for index, item in enumerate(self.comparisons):
             rates = item.rates(favorable)
-            found.append(Target(index, item.pair(rates), float(item.difference(rates[:, None])[0])))
+            bias = float(item.difference(rates[:, None])[0])
+            found.append(Target(index, item.pair(rates), bias, abs(bias) / item.eps))
         return tuple(found)
-
-    def target(self, logits: FloatScores) -> Target:
-        """Return the difference that uses up most of its bound at the cut of best performance."""
-        return max(self.targets(logits), key=lambda item: abs(item.bias) / self.comparisons[item.comparison].eps)
 
     def proxy_weights(self, target: Target) -> FloatArray:
         """Return c with Σ c_i f(x_i) the proxy of the difference, for scores f of the positive decision.
 
         With ``favorable="negative"`` the favourable score is 1 − f: the weights change sign, and their sum is 0.
-
-        Raises
-        ------
-        DataError
-            If one of the two groups has no rows that count here.
         """
-        item = self.comparisons[target.comparison]
-        try:
-            weights = proxies.proxy_weights(item.members, target.pair, item.mass)
-        except DataError:
-            name = self.objective.constraints[item.constraint].attribute
-            raise DataError(f"a group of attribute {name!r} has no {_LACKS[item.rate]} among the rows") from None
+        weights = super().proxy_weights(target)
         return -weights if self.flipped else weights

@@ -234,15 +234,20 @@ def sort_rows(logits: FloatScores) -> tuple[FloatArray, IntArray]:
         values = logits.take(order).astype(np.float64)
     # An infinity with a row number in its mantissa reads as NaN and is last, as NaN is.
     if len(values) and not (np.isfinite(values[0]) and np.isfinite(values[-1])):
-        bad = np.flatnonzero(~np.isfinite(logits))
-        raise ModelError(
-            Problem(
-                f"the network returns NaN or infinite scores for {len(bad)} of {len(logits)} rows "
-                f"(the first: row {bad[0] + 1} of those used)",
-                remedy="Check the features of these rows and the network's weights.",
-            )
-        )
+        raise not_finite(logits)
     return values, order
+
+
+def not_finite(logits: FloatScores) -> ModelError:
+    """Return the error that names the rows whose scores are NaN or infinite."""
+    bad = np.flatnonzero(~np.isfinite(logits))
+    return ModelError(
+        Problem(
+            f"the network returns NaN or infinite scores for {len(bad)} of {len(logits)} rows "
+            f"(the first: row {bad[0] + 1} of those used)",
+            remedy="Check the features of these rows and the network's weights.",
+        )
+    )
 
 
 def candidate_cuts(values: FloatArray, resolution: float) -> tuple[FloatArray, IntArray]:

@@ -63,14 +63,22 @@ class Candidate(_Part):
 
 
 class FrontPoint(_Part):
-    """A network that no other step of its method beats in balanced accuracy and \\|bias\\| at once."""
+    """A network that no other step of its method beats in balanced accuracy (R²) and \\|bias\\| at once."""
 
     method: str = Field(description="Name of the method.")
     step: int = Field(description="Step of its trajectory; 0 is the unchanged network.")
     chosen: bool = Field(description="The operating point that the method returned; else at its best threshold.")
-    balanced_accuracy: float = Field(description="On the selection rows.")
+    balanced_accuracy: Number = Field(default=None, description="On the selection rows; None of a regression.")
+    r2: Number = Field(default=None, description="R² of a regression on the selection rows.")
     bias: float = Field(description="On the selection rows.")
     overall: bool = Field(description="No point of another method beats it either.")
+
+    @property
+    def quality(self) -> float:
+        """Balanced accuracy, of a regression R²."""
+        found = self.r2 if self.balanced_accuracy is None else self.balanced_accuracy
+        assert found is not None
+        return found
 
 
 class Comparison(_Part):
@@ -88,8 +96,8 @@ class Comparison(_Part):
     candidates: Annotated[list[Candidate], Field(min_length=1)] = Field(description="One for each method.")
     front: list[FrontPoint] = Field(
         default_factory=list,
-        description="Balanced accuracy against |bias| on the selection rows: the steps of each method that no other of "
-        "its steps beats in both, and the operating points returned, by |bias|.",
+        description="Balanced accuracy (of a regression R²) against |bias| on the selection rows: the steps of each "
+        "method that no other of its steps beats in both, and the operating points returned, by |bias|.",
     )
     report: Report = Field(description="The winner's own report, as its verb writes it.")
     seconds: float = Field(description="Wall-clock seconds of all, opening and writing included.")

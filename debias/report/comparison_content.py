@@ -38,9 +38,11 @@ def _sections(found: Comparison) -> Iterator[Section]:
 
 def _methods(found: Comparison) -> Section:
     rows = found.report.rows
-    columns = ("method", "attr", "sel.BA", "sel.bias", "bal.acc", "bias", "obj.", "bound", "sec")
+    regression = found.report.task == "regression"
+    short, long, words = ("R²", "R²", "R²") if regression else ("BA", "bal.acc", "balanced accuracy")
+    columns = ("method", "attr", f"sel.{short}", "sel.bias", long, "bias", "obj.", "bound", "sec")
     sentences = [
-        f"sel.BA and sel.bias: balanced accuracy and bias on the {count(rows.selection)} rows that chose; the others: "
+        f"sel.{short} and sel.bias: {words} and bias on the {count(rows.selection)} rows that chose; the others: "
         f"on the {count(rows.verdict)} verdict rows.",
         "attr: the repair uses the protected attribute at prediction. obj.: the performance where the bound holds, "
         "else 0. * was chosen.",
@@ -67,9 +69,9 @@ def _row(candidate: Candidate) -> tuple[str, ...]:
     return (
         name,
         "yes" if candidate.uses_attribute else "no",
-        rate(selection.balanced_accuracy),
+        rate(selection.quality),
         signed(selection.bias),
-        rate(after.balanced_accuracy),
+        rate(after.quality),
         signed(after.bias),
         rate(after.objective),
         BOUND.get(candidate.verdict or "no-bound", "–"),
@@ -84,14 +86,14 @@ def _seconds(candidate: Candidate) -> str:
 def _front(found: Comparison) -> Section:
     points = [point for point in found.front if point.overall]
     shown = _thinned(points)
+    words, short = ("R²", "R²") if found.report.task == "regression" else ("balanced accuracy", "bal.acc")
     sentences = [
-        "No step of any method has both a higher balanced accuracy and a smaller |bias| on the selection rows than one "
-        "of these."
+        f"No step of any method has both a higher {words} and a smaller |bias| on the selection rows than one of these."
     ]
     if len(shown) < len(points):
         sentences.append(f"{count(len(shown))} of {count(len(points))} points; the JSON report has all.")
-    rows = tuple((_step(point), signed(point.bias), rate(point.balanced_accuracy)) for point in shown)
-    return Section("Pareto front", tuple(sentences), Table(("network", "bias", "bal.acc"), rows, "lrr"))
+    rows = tuple((_step(point), signed(point.bias), rate(point.quality)) for point in shown)
+    return Section("Pareto front", tuple(sentences), Table(("network", "bias", short), rows, "lrr"))
 
 
 def _step(point: FrontPoint) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from debias.report.model import Figures, GroupRule, Parity, Report
-from debias.report.text import count, ranges, rate, signed, size
+from debias.report.model import Change, Figures, GroupRule, Parity, Report
+from debias.report.text import count, ranges, rate, signed, signed_amount, size
 
 HEADLINES = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE", "no-bound": "NO BOUND"}
-MEASURES = {"balanced-accuracy": "bal.acc", "accuracy": "acc", "f1": "F1", "auroc": "AUROC"}
+MEASURES = {"balanced-accuracy": "bal.acc", "accuracy": "acc", "f1": "F1", "auroc": "AUROC", "r2": "R²"}
 CHOSEN_BY = {
     "test": "rows of --test",
     "holdout": "rows of --data, set aside before anything looked at them",
@@ -111,7 +111,10 @@ def _warnings(report: Report) -> Iterator[str]:
 
 def _bias(report: Report) -> Section:
     favorable = report.positive_label if report.favorable == "positive" else f"not {report.positive_label}"
-    sentences = [f"{report.metric}: {report.metric_formula}; + is the favourable decision (label {favorable})."]
+    told = f"{report.metric}: {report.metric_formula}"
+    sentences = [f"{told}; + is the favourable decision (label {favorable})."]
+    if report.task == "regression":
+        sentences = [f"{told}; ŷ is the prediction in units of the target."]
     for attribute in report.attributes:
         if attribute.privileged is not None:
             others = [name for name in attribute.groups if name != attribute.privileged]
@@ -120,24 +123,25 @@ def _bias(report: Report) -> Section:
             )
         else:
             sentences.append(f"Attribute {attribute.name}: {', '.join(attribute.groups)}; no group is privileged.")
-    if any(len(attribute.groups) > 2 for attribute in report.attributes):
+    if report.task == "classification" and any(len(attribute.groups) > 2 for attribute in report.attributes):
         sentences.append("Of more than two groups, the bias is the lowest rate minus the highest.")
     several = len(report.attributes) > 1
     items = []
     for name, figures in _stages(report):
         for parity in figures.parities:
             who = f"{name}, {parity.attribute}" if several else name
-            items.append(f"{who}: {parity.sentence}{_interval(parity)}")
+            items.append(f"{who}: {parity.sentence}{_interval(parity, report.task == 'regression')}")
     confidence = [parity.interval.confidence for parity in report.before.parities if parity.interval is not None]
     if confidence:
         sentences.append(f"In brackets: {_percent(confidence[0])} interval for the bias, from these rows alone.")
     return Section("Bias", tuple(sentences), items=tuple(items))
 
 
-def _interval(parity: Parity) -> str:
+def _interval(parity: Parity, regression: bool) -> str:
     if parity.interval is None:
         return ""
-    return f" [{signed(parity.interval.low)}, {signed(parity.interval.high)}]"
+    low, high = map(signed_amount if regression else signed, (parity.interval.low, parity.interval.high))
+    return f" [{low}, {high}]"
 
 
 def _percent(share: float) -> str:
@@ -145,6 +149,10 @@ def _percent(share: float) -> str:
 
 
 def _overall(report: Report) -> Section:
+    if report.task == "regression":
+        from debias.report.regression_content import overall_section
+
+        return overall_section(report, _stages(report, every=True))
     measure = MEASURES[report.performance]
     # Accuracy, balanced accuracy and AUROC are always there.
     extra = measure == "F1"
@@ -198,6 +206,10 @@ def _groups(report: Report) -> Iterator[Section]:
 
 def _groups_of(title: str, stages: list[tuple[str, Parity]]) -> Section:
     before = stages[0][1].groups
+    if all(group.selected is None for group in before):
+        from debias.report.regression_content import groups_section
+
+        return groups_section(title, stages)
     weighted = any(abs(group.weight - group.n) > 1e-9 for group in before)
     columns = ("group", "network", "n", "selected", "rate", "TPR", "FPR", "bal.acc")
     rows = []
@@ -207,7 +219,7 @@ def _groups_of(title: str, stages: list[tuple[str, Parity]]) -> Section:
         for stage, parity in stages:
             one = parity.groups[index]
             cells = (one.selection_rate, one.tpr, one.fpr, one.balanced_accuracy)
-            rows.append((name, stage, count(one.n), count(one.selected), *map(rate, cells)))
+            rows.append((name, stage, count(one.n), count(one.selected or 0), *map(rate, cells)))
         if group.tpr is None:
             undefined.append(group.name)
     privileged = any(group.privileged for group in before)
@@ -231,34 +243,12 @@ def _change(report: Report) -> Section | None:
             f"Gain over the unchanged network at its best feasible threshold: {signed(change.gain_over_threshold)} "
             "constrained objective."
         )
-    before, after = report.before.brier, report.after.brier if report.after else None
-    if change.folded:
-        sentences.append(
-            "The cut is folded into the last bias, which moves every score; "
-            "calibrate again before reading it as a probability."
-        )
-    elif change.rule is not None:
-        sentences.append(f"Each group of {change.rule.attribute} has its own cut of the unchanged network's score.")
-        if change.rule.shared_draws is not None:
-            sentences.append(
-                "Some decisions are drawn, by a seeded hash of the features: the same person gets the same decision. "
-                f"{_percent(change.rule.shared_draws)} of the verdict rows share their draw with another row."
-            )
-    elif report.after is not None:
-        sentences.append(
-            f"The scores stay as they come: the deployed system has to cut them at {report.after.threshold!r}"
-            + (", which the file's contract records." if report.output else ".")
-        )
-    if before is not None and after is not None:
-        sentences.append(f"Brier score {rate(before)} before, {rate(after)} after.")
-    elif report.after is not None:
-        sentences.append("The scores are no probabilities, so calibration was not measured.")
-    if report.selection is not None and report.selection.after is not None:
-        chosen = report.selection.after
-        sentences.append(
-            f"On the {count(chosen.n)} rows that chose it: balanced accuracy {rate(chosen.balanced_accuracy)}, "
-            f"bias {signed(chosen.bias)} (optimistic by construction)."
-        )
+    if report.task == "regression":
+        from debias.report.regression_content import change_sentences
+
+        sentences += change_sentences(report)
+    else:
+        sentences += _scores(report, change)
     items = [
         f"layer {path}: {count(len(units))} unit{'s' if len(units) > 1 else ''} pruned ({ranges(units)})"
         for path, units in change.units.items()
@@ -267,6 +257,38 @@ def _change(report: Report) -> Section | None:
         items += [_group_rule(group) for group in change.rule.groups]
     items += [f"layer {path} left alone: {reason}" for path, reason in change.skipped_layers.items()]
     return Section("What was changed", tuple(sentences), items=tuple(items))
+
+
+def _scores(report: Report, change: Change) -> Iterator[str]:
+    """Yield what became of the scores, and the figures on the rows that chose."""
+    before, after = report.before.brier, report.after.brier if report.after else None
+    if change.folded:
+        yield (
+            "The cut is folded into the last bias, which moves every score; "
+            "calibrate again before reading it as a probability."
+        )
+    elif change.rule is not None:
+        yield f"Each group of {change.rule.attribute} has its own cut of the unchanged network's score."
+        if change.rule.shared_draws is not None:
+            yield (
+                "Some decisions are drawn, by a seeded hash of the features: the same person gets the same decision. "
+                f"{_percent(change.rule.shared_draws)} of the verdict rows share their draw with another row."
+            )
+    elif report.after is not None:
+        yield (
+            f"The scores stay as they come: the deployed system has to cut them at {report.after.threshold!r}"
+            + (", which the file's contract records." if report.output else ".")
+        )
+    if before is not None and after is not None:
+        yield f"Brier score {rate(before)} before, {rate(after)} after."
+    elif report.after is not None:
+        yield "The scores are no probabilities, so calibration was not measured."
+    if report.selection is not None and report.selection.after is not None:
+        chosen = report.selection.after
+        yield (
+            f"On the {count(chosen.n)} rows that chose it: balanced accuracy {rate(chosen.balanced_accuracy)}, "
+            f"bias {signed(chosen.bias)} (optimistic by construction)."
+        )
 
 
 def _source_of_train(report: Report) -> str:

@@ -9,8 +9,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 SCHEMA_VERSION = "2.1"
 
-Metric = Literal["statistical-parity", "equal-opportunity", "predictive-equality", "equalized-odds", "impact-ratio"]
-Performance = Literal["balanced-accuracy", "accuracy", "f1", "auroc"]
+Metric = Literal[
+    "statistical-parity",
+    "equal-opportunity",
+    "predictive-equality",
+    "equalized-odds",
+    "impact-ratio",
+    "mean-difference",
+    "mse-dispersion",
+]
+Performance = Literal["balanced-accuracy", "accuracy", "f1", "auroc", "r2"]
 Verdict = Literal["pass", "fail", "inconclusive", "no-bound"]
 
 
@@ -36,19 +44,29 @@ class _Part(BaseModel):
 
 
 class GroupFigures(_Part):
-    """Counts and rates of one group. Rates are of the favourable decision; None where undefined."""
+    """Counts and rates of one group, of a regression its means; None where undefined.
+
+    Rates are of the favourable decision. What is not for the network's task is None.
+    """
 
     name: str = Field(description="The group as a reader knows it.")
     privileged: bool = Field(default=False, description="The group that the others are compared with.")
     n: int = Field(description="Rows of the group.")
     weight: float = Field(description="Sum of row weights; equals n without --weight.")
-    positives: int = Field(description="Rows whose label is the favourable one.")
-    selected: int = Field(description="Rows that get the favourable decision.")
-    selection_rate: Rate = Field(description="P(favourable decision).")
-    tpr: Rate = Field(description="P(favourable decision | favourable label).")
-    fpr: Rate = Field(description="P(favourable decision | unfavourable label).")
-    balanced_accuracy: Rate = Field(description="(TPR + TNR) / 2 within the group.")
-    accuracy: Rate = Field(description="Share of right decisions within the group.")
+    positives: int | None = Field(default=None, description="Rows whose label is the favourable one.")
+    selected: int | None = Field(default=None, description="Rows that get the favourable decision.")
+    selection_rate: Rate = Field(default=None, description="P(favourable decision).")
+    tpr: Rate = Field(default=None, description="P(favourable decision | favourable label).")
+    fpr: Rate = Field(default=None, description="P(favourable decision | unfavourable label).")
+    balanced_accuracy: Rate = Field(default=None, description="(TPR + TNR) / 2 within the group.")
+    accuracy: Rate = Field(default=None, description="Share of right decisions within the group.")
+    mean_prediction: Number = Field(default=None, description="Mean prediction of a regression.")
+    mean_target: Number = Field(default=None, description="Mean of what was to be predicted.")
+    mse: Number = Field(default=None, description="Mean squared error of a regression.")
+    mae: Number = Field(default=None, description="Mean absolute error of a regression.")
+    mse_share: Number = Field(
+        default=None, description="Mean squared error divided by the variance of the target within the group."
+    )
 
 
 class IntervalFigures(_Part):
@@ -66,9 +84,13 @@ class Parity(_Part):
     attribute: str = Field(description="The protected attribute.")
     bias: Number = Field(
         description="Unprivileged minus privileged; for more than two groups the largest pairwise difference. Of the "
-        "impact ratio, the ratio minus 1 with the sign of the difference. None where a rate is undefined."
+        "impact ratio, the ratio minus 1 with the sign of the difference. Of a regression, for more than two groups "
+        "the mean absolute pairwise difference (Fair MEDL eq. 4), and the SD over groups of the mean squared error. "
+        "None where a rate is undefined."
     )
-    mean_pairwise: Number = Field(description="Mean absolute pairwise difference of the rate (Fair MEDL eq. 3).")
+    mean_pairwise: Number = Field(
+        description="Mean absolute pairwise difference of the rate (Fair MEDL eq. 3), or of what else is compared."
+    )
     pair: tuple[str, str] | None = Field(description="The two groups whose difference is `bias`: first minus second.")
     sentence: str = Field(description="The bias as a sentence with both groups named.")
     interval: IntervalFigures | None = Field(default=None, description="Confidence interval of `bias`.")
@@ -110,10 +132,13 @@ class Figures(_Part):
     """What one network at one threshold does on one set of rows."""
 
     n: int = Field(description="Rows, those without an attribute among them.")
-    performance: Rate = Field(description="The performance measure of the objective.")
-    balanced_accuracy: Rate = Field(description="(TPR + TNR) / 2 over all rows.")
-    accuracy: Rate = Field(description="Share of right decisions over all rows.")
-    f1: Rate = Field(description="F1 of the positive label over all rows.")
+    performance: Number = Field(description="The performance measure of the objective.")
+    balanced_accuracy: Rate = Field(default=None, description="(TPR + TNR) / 2 over all rows; None of a regression.")
+    accuracy: Rate = Field(default=None, description="Share of right decisions over all rows; None of a regression.")
+    f1: Rate = Field(default=None, description="F1 of the positive label over all rows; None of a regression.")
+    r2: Number = Field(default=None, description="R² of a regression over all rows: 1 - MSE / variance of the target.")
+    mse: Number = Field(default=None, description="Mean squared error of a regression over all rows.")
+    mae: Number = Field(default=None, description="Mean absolute error of a regression over all rows.")
     bias: Number = Field(
         description="Of the attribute that uses up most of the bound, see `parities`; None where one is undefined."
     )
@@ -121,12 +146,22 @@ class Figures(_Part):
     dispersion: list[Dispersion] = Field(
         default_factory=list, description="How far apart the groups of each attribute lie, in the order asked."
     )
-    auroc: Rate = Field(description="Area under the ROC curve; independent of the threshold.")
-    brier: Number = Field(description="Mean squared difference of probability and label; None without a probability.")
-    threshold: float = Field(description="Where the score of the file named is cut: score > threshold is positive.")
-    objective: Objective = Field(
-        description="Performance if every bound is met, else 0 (eq. 3); 0 without a bound met."
+    auroc: Rate = Field(default=None, description="Area under the ROC curve; independent of the threshold.")
+    brier: Number = Field(
+        default=None, description="Mean squared difference of probability and label; None without a probability."
     )
+    threshold: float | None = Field(
+        default=None,
+        description="Where the score of the file named is cut: score > threshold is positive. None of a regression.",
+    )
+    objective: Objective = Field(
+        description="Performance if every bound is met, else 0 (eq. 3); 0 without a bound met. R² below 0 counts as 0."
+    )
+
+    @property
+    def quality(self) -> float | None:
+        """What a least performance is asked of: balanced accuracy, of a regression R²."""
+        return self.r2 if self.balanced_accuracy is None else self.balanced_accuracy
 
 
 class ClusterBias(_Part):
@@ -241,13 +276,15 @@ class TrajectoryStep(_Part):
 
     step: int = Field(description="0 is the unchanged network.")
     bias: Number = Field(description="At the candidate's cut of best balanced accuracy.")
-    balanced_accuracy: Number = Field(description="At the candidate's cut of best balanced accuracy.")
+    balanced_accuracy: Number = Field(default=None, description="At the candidate's cut of best balanced accuracy.")
+    r2: Number = Field(default=None, description="R² of a regression.")
     objective: float = Field(
         description="Eq. 3 at the candidate's best feasible cut, as the selection asks for it; 0 without one."
     )
     threshold: Number = Field(
+        default=None,
         description="Best feasible cut on the logit scale of the candidate's own scores; without one, the cut of best "
-        "balanced accuracy."
+        "balanced accuracy.",
     )
     detail: dict[str, Any] = Field(default_factory=dict, description="What the method says about this step.")
 
@@ -369,8 +406,11 @@ class Report(_Part):
     metric: Metric = Field(description="How groups are compared.")
     metric_formula: str = Field(description="The metric as a formula.")
     attributes: list[AttributeInfo] = Field(description="The protected attributes; a bound must hold for each.")
+    task: Literal["classification", "regression"] = Field(
+        default="classification", description="What the network predicts: a class, or a number."
+    )
     favorable: Literal["positive", "negative"] = Field(description="Which decision is the favourable one.")
-    positive_label: str = Field(description="The label value that a high score predicts.")
+    positive_label: str | None = Field(description="The label value that a high score predicts; None of a regression.")
     performance: Performance = Field(description="The performance measure of the objective.")
     eps: float | None = Field(
         description="The bound that was asked (of the impact ratio, 1 less --min-ratio); None in an audit without one."
@@ -381,9 +421,11 @@ class Report(_Part):
     )
     margin: float | None = Field(description="--selection margin asks for |bias| < eps - margin; None for other rules.")
     selection_rule: str | None = Field(default=None, description="How candidates are judged on the selection rows.")
-    min_performance: float | None = Field(description="Least balanced accuracy of a candidate.")
-    threshold: float = Field(description="Where the deployed system cuts the score.")
-    decision: Literal["score", "argmax"] = Field(description="How the deployed system decides.")
+    min_performance: float | None = Field(description="Least balanced accuracy of a candidate; of a regression R².")
+    threshold: float | None = Field(description="Where the deployed system cuts the score; None of a regression.")
+    decision: Literal["score", "argmax"] | None = Field(
+        description="How the deployed system decides; None of a regression."
+    )
     decision_disagreements: int | None = Field(default=None, description="Rows where argmax and score disagree.")
     optimistic: bool = Field(description="The verdict rows took part in selection.")
     uses_attribute: bool = Field(description="The model needs the protected attribute at prediction.")

@@ -41,6 +41,16 @@ def signed(value: float | None) -> str:
     return "–" if value is None else f"{value:+.4f}".replace("-", "−")
 
 
+def amount(value: float | None) -> str:
+    """Return a number in units of a target with four significant digits, or ``–`` where it is undefined."""
+    return "–" if value is None else f"{value:.4g}".replace("-", "−")
+
+
+def signed_amount(value: float | None) -> str:
+    """Return `amount` with its sign, as ``−0.12``."""
+    return "–" if value is None else f"{value:+.4g}".replace("-", "−")
+
+
 def count(value: int) -> str:
     """Return a number of rows with thousands separated."""
     return f"{value:,}"

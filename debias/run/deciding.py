@@ -4,34 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
 from debias.report.model import Figures
 from debias.run.figures import Measured
 from debias.run.opening import Opened
+from debias.run.regression import predicted
 from debias.run.swapping import Swapped, swapped
 from debias.run.verdict import Ruling, rule
 
 
 @dataclass(frozen=True, eq=False)
 class Deployed:
-    """What a file decides on some rows.
+    """What a file decides or predicts on some rows.
 
     Parameters
     ----------
     figures : Figures
         Counted from its own decisions.
     decisions : ndarray of bool, shape [N]
-        True where the decision is positive.
+        True where the decision is positive; of a regression float64, the predictions.
     disagreements : int or None
         Rows where argmax and score disagree; None for one score.
     """
 
     figures: Figures
-    decisions: npt.NDArray[np.bool_]
+    decisions: npt.NDArray[Any]
     disagreements: int | None = None
 
     def ruling(self, measured: Measured, *, bounded: bool = True, held: bool = True, fresh: bool = True) -> Ruling:
@@ -60,6 +61,10 @@ def deployed(
     head, sample, at = opened.network.head, measured.sample, opened.threshold
     if output is None:
         output = opened.network.outputs(sample)
+    if head.kind == "value":
+        values = head.probabilities(output).double().numpy()
+        swaps = swapped(opened, sample, values) if swaps is None else swaps
+        return Deployed(predicted(measured, values, swaps), values)
     decisions = head.decide(output, at, opened.decision)
     disagreements = None
     if head.classes == 2:

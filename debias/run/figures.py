@@ -15,7 +15,7 @@ from debias.fairness import metrics
 from debias.fairness.assessment import bias_interval
 from debias.fairness.counts import Counts
 from debias.fairness.metrics import Bias, Metric
-from debias.objective import Objective, Scorer, decide
+from debias.objective import Judge, Objective, Scorer, decide
 from debias.objective.comparison import Groups
 from debias.report.model import Figures, GroupFigures, IntervalFigures, Parity
 from debias.run import dispersion
@@ -35,7 +35,7 @@ class Measured:
     ----------
     sample : Sample
         The rows.
-    scorer : Scorer
+    scorer : Judge
         The objective on these rows.
     bounded : bool
         A bound was asked; without one the objective is 0.
@@ -44,7 +44,7 @@ class Measured:
     """
 
     sample: Sample
-    scorer: Scorer
+    scorer: Judge
     bounded: bool = True
     ddof: Literal[0, 1] = 0
 
@@ -67,7 +67,7 @@ class Measured:
         probabilities: Floats | None,
         swaps: Mapping[str, Swapped] | None = None,
     ) -> Figures:
-        """Return the figures of decisions [N].
+        """Return the figures of decisions [N]; those of predicted numbers are in `debias.run.regression`.
 
         Parameters
         ----------
@@ -82,15 +82,16 @@ class Measured:
         swaps : mapping of str to Swapped, optional
             The attribute swap of each attribute.
         """
-        objective, sample = self.scorer.objective, self.sample
-        counts = [self.scorer.counts(decisions, index) for index in range(len(objective.constraints))]
+        objective, sample, scorer = self.scorer.objective, self.sample, self.scorer
+        assert isinstance(scorer, Scorer)
+        counts = [scorer.counts(decisions, index) for index in range(len(objective.constraints))]
         parities = [self._parity(index, one) for index, one in enumerate(counts)]
         groups = {
             item.attribute: (groups, one)
-            for item, groups, one in zip(objective.constraints, self.scorer.attributes, counts, strict=True)
+            for item, groups, one in zip(objective.constraints, scorer.attributes, counts, strict=True)
         }
         biases = [parity.bias for parity in parities]
-        everyone = self.scorer.counts(decisions).total
+        everyone = scorer.counts(decisions).total
         kinds = {
             "balanced-accuracy": metrics.balanced_accuracy(everyone),
             "accuracy": metrics.accuracy(everyone),
@@ -105,7 +106,7 @@ class Measured:
             balanced_accuracy=kinds["balanced-accuracy"],
             accuracy=kinds["accuracy"],
             f1=kinds["f1"],
-            bias=self._tightest(biases),
+            bias=self.tightest(biases),
             parities=parities,
             dispersion=dispersion.of_decisions(sample, groups, probabilities, swaps, self.ddof),
             auroc=kinds["auroc"],
@@ -114,7 +115,7 @@ class Measured:
             objective=performance if self.bounded and met and performance is not None else 0.0,
         )
 
-    def _tightest(self, biases: Sequence[float | None]) -> float | None:
+    def tightest(self, biases: Sequence[float | None]) -> float | None:
         """Return the bias that uses up most of its bound; None where one is undefined."""
         shares = [
             (abs(bias) / item.eps, bias)

@@ -21,12 +21,12 @@ from debias.data.prepare import Prepared, prepare
 from debias.data.sample import Sample
 from debias.data.tables import Table, read_table
 from debias.errors import DataError, Problem, UsageError, together
-from debias.fairness.metrics import METRICS, Metric
+from debias.fairness.metrics import METRICS, Metric, Task
 from debias.model import effects
 from debias.model.archive import Archive
 from debias.model.effects import Edit
 from debias.model.network import Network
-from debias.objective import Constraint, Objective, Performance, Selection
+from debias.objective import DEFAULTS, Constraint, Objective, Performance, Selection, unfit_metrics
 from debias.report.model import ModelInfo, TableInfo
 from debias.words import show
 
@@ -35,6 +35,8 @@ RATIO_NAMES = tuple(name for info in METRICS.values() if info.ratio for name in 
 
 
 DEFAULT_SELECTION, DEFAULT_MARGIN, DEFAULT_FIT_SHARE = "chance", 0.01, 0.3
+DEFAULT_MARGIN_SHARE = 0.2
+"""Margin of a regression as a share of the bound: what 0.01 is of 0.05."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +48,8 @@ class Request(Columns):
     data: Any
     eps: float | None = None
     min_ratio: float | None = None
-    metric: str = "statistical-parity"
-    performance: str = "balanced-accuracy"
+    metric: str | None = None
+    performance: str | None = None
     confidence: float | None = None
     threshold: float | None = None
     decision: Literal["score", "argmax"] | None = None
@@ -57,7 +59,7 @@ class Request(Columns):
     trust: bool = False
     seed: int = 0
     margin: float | None = None
-    min_performance: float = 0.55
+    min_performance: float | None = None
     selection: str | None = None
     pool: bool | None = None
     train: Any = None
@@ -72,6 +74,8 @@ class Request(Columns):
     sd_ddof: Literal[0, 1] = 0
     draws: int = 0
     fresh_adversary: bool = False
+    task: Task | None = None
+    """What the network predicts; told by the file that is opened."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -116,12 +120,33 @@ class Request(Columns):
                 Problem("the impact ratio is bounded by its least value", "--eps", "Give --min-ratio 0.8 instead.")
             )
         if not ratio and self.min_ratio is not None:
-            found = f"is for the metric impact-ratio (air), the metric is {show(self.metric)}"
+            found = f"is for the metric impact-ratio (air), the metric is {show(self.settled_metric)}"
             problems.append(Problem(found, "--min-ratio", "Give --eps, or --metric impact-ratio."))
         if self.eps is None and self.min_ratio is None and self.verb != "audit":
             flag, example = ("--min-ratio", 0.8) if ratio else ("--eps", 0.05)
             problems.append(Problem("no bound was given", flag, f"A repair needs one, such as {flag} {example}."))
         return problems
+
+    @property
+    def settled_task(self) -> Task:
+        """What the network predicts; before it is opened, what the flags let expect."""
+        if self.task is not None:
+            return self.task
+        if self.metric is not None:
+            found = [info.task for info in METRICS.values() if self.metric in (info.name, info.alias)]
+            return found[0] if found else "classification"
+        number = self.performance == "r2" or (self.performance is None and self.eps is not None and self.eps > 1)
+        return "regression" if number else "classification"
+
+    @property
+    def settled_metric(self) -> str:
+        """The metric that was asked for, else that of the task."""
+        return self.metric or DEFAULTS[self.settled_task].metric
+
+    @property
+    def settled_min_performance(self) -> float:
+        """The least performance that was asked for, else that of the task."""
+        return DEFAULTS[self.settled_task].min_performance if self.min_performance is None else self.min_performance
 
     @property
     def bound(self) -> float | None:
@@ -139,20 +164,27 @@ class Request(Columns):
         return self._objective(tuple(map(self._constraint, self.attributes)))
 
     def _constraint(self, attribute: str) -> Constraint:
-        return Constraint(cast(Metric, self.metric), attribute, 1.0 if self.bound is None else self.bound)
+        return Constraint(cast(Metric, self.settled_metric), attribute, 1.0 if self.bound is None else self.bound)
 
     def _objective(self, constraints: tuple[Constraint, ...]) -> Objective:
         return Objective(
             constraints,
-            performance=cast(Performance, self.performance),
-            margin=0.0 if self.verb == "audit" else self.margin if self.margin is not None else DEFAULT_MARGIN,
-            min_performance=self.min_performance,
+            performance=cast(Performance, self.performance or DEFAULTS[self.settled_task].performance),
+            margin=0.0 if self.verb == "audit" else self.margin if self.margin is not None else self._default_margin,
+            min_performance=self.settled_min_performance,
             selection=cast(Selection, self.selection or (DEFAULT_SELECTION if self.margin is None else "margin")),
             confidence=self.confidence,
         )
 
+    @property
+    def _default_margin(self) -> float:
+        """A number has no natural scale: its margin is a share of the bound."""
+        return DEFAULT_MARGIN_SHARE * (self.bound or 1.0) if self.settled_task == "regression" else DEFAULT_MARGIN
+
     def _objective_problems(self) -> list[Problem]:
         """Return what is wrong with the constraints, and with the rest of the objective where they are wrong too."""
+        if self.task is not None and self.metric is not None and (unfit := unfit_metrics([self.metric], self.task)):
+            return unfit
         problems: list[Problem] = []
         constraints = []
         for name in self.attributes:
@@ -161,7 +193,8 @@ class Request(Columns):
             except UsageError as error:
                 ratio = self.metric in RATIO_NAMES  # its bound is told as --min-ratio
                 problems += [problem for problem in error.problems if not (ratio and problem.where == "--eps")]
-        whole = tuple(constraints) if not problems and constraints else (Constraint("statistical-parity", "a", 1.0),)
+        plain = (Constraint(DEFAULTS[self.settled_task].metric, "a", 1.0),)
+        whole = tuple(constraints) if not problems and constraints else plain
         try:
             self._objective(whole)
         except UsageError as error:
@@ -181,7 +214,7 @@ class Request(Columns):
         parts = ["debias", self.verb, str(self.model)]
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name not in {"verb", "model"} and value is not None and value != item.default:
+            if item.name not in {"verb", "model", "task"} and value is not None and value != item.default:
                 parts += flag_parts(item.name, value)
         return shlex.join([*parts, *settings])
 
@@ -248,6 +281,8 @@ def open_request(request: Request) -> Opened:
     roles = [role for role, source in sources.items() if source is not None]
     reads = [partial(read_table, sources[role], role) for role in roles]
     network, *read = together(partial(open_network, request), *reads)
+    request = replace(request, task=task_of(network))
+    _check_uncut(request, network)
     tables: dict[str, Table] = dict(zip(roles, read, strict=True))
     told = network.contract.output if network.contract else None
     threshold = request.threshold if request.threshold is not None else (told.threshold if told else None)
@@ -270,6 +305,22 @@ def open_request(request: Request) -> Opened:
     return Opened(request, network, threshold, decision, data, tables)
 
 
+def task_of(network: Network) -> Task:
+    """Return what a network predicts: a class, or a number."""
+    return "regression" if network.head.kind == "value" else "classification"
+
+
+def _check_uncut(request: Request, network: Network) -> None:
+    """Refuse what tells how a score is cut where a number is predicted."""
+    if task_of(network) == "classification":
+        return
+    given = {"--threshold": request.threshold, "--decision": request.decision}
+    found = "the network predicts a number, which is not cut"
+    problems = [Problem(found, flag, "Leave it out.") for flag, value in given.items() if value is not None]
+    if problems:
+        raise UsageError(problems)
+
+
 def open_network(request: Request) -> Network:
     """Open the model file with the contract that goes for it."""
     return Network.open(
@@ -289,7 +340,7 @@ def _prepared(network: Network, table: Table, request: Request, like: Prepared |
         contract=network.contract,
         dtype=dtype_name(network),
         like=like,
-        task="regression" if network.head.kind == "value" else "classification",
+        task=task_of(network),
     )
     _check_features(network, prepared.sample)
     unseen = policy(request.columns, network.contract)

@@ -54,21 +54,21 @@ def finish(bench: Workbench, attempt: Attempt, out: Path) -> Report:
         more_rows=list(ruling.more_rows),
         margin=objective.margin if objective.selection == "margin" else None,
         selection_rule=_selection_rule(bench),
-        min_performance=request.min_performance,
+        min_performance=objective.min_performance,
         decision_disagreements=attempt.disagreements,
         optimistic=parts.optimistic,
         uses_attribute=attempt.uses_attribute,
         rows=parts.rows,
         output=None if output is None else model_info(output, out),
         before=on_verdict["before"],
-        best_threshold=on_verdict["best_threshold"],
-        threshold_only=on_verdict["threshold_only"],
+        best_threshold=on_verdict.get("best_threshold"),
+        threshold_only=on_verdict.get("threshold_only"),
         after=attempt.verdict,
         selection=SelectionFigures(**on_select),
         effects_before=by_cluster(opened, bench.on_verdict),
         effects=by_cluster(written.reread, written.with_groups(bench.on_verdict)),
         change=_change(bench, attempt, written.folded, on_verdict),
-        trajectory=[TrajectoryStep(**_step(item)) for item in repair.trajectory],
+        trajectory=[TrajectoryStep(**_step(item, objective.task == "regression")) for item in repair.trajectory],
         notes=[
             *(f"--trust overrode: {problem.found}." for problem in opened.network.archive.waived),
             *opened.network.notes,
@@ -137,7 +137,9 @@ def _change(bench: Workbench, attempt: Attempt, folded: bool, figures: Mapping[s
         feasible=repair.point.feasible,
         folded=folded and repair.rule is None,
         rule=_rule(bench, attempt),
-        gain_over_threshold=figures["after"].objective - figures["threshold_only"].objective,
+        gain_over_threshold=figures["after"].objective - figures["threshold_only"].objective
+        if "threshold_only" in figures
+        else None,
     )
 
 
@@ -159,11 +161,12 @@ def _summary(attempt: Attempt, network: Network) -> str:
     return attempt.method.summary(attempt.repair, network)
 
 
-def _step(step: Step) -> dict[str, Any]:
+def _step(step: Step, regression: bool) -> dict[str, Any]:
     return {
         "step": step.step,
         "bias": step.bias,
-        "balanced_accuracy": step.quality,
+        "balanced_accuracy": None if regression else step.quality,
+        "r2": step.quality if regression else None,
         "objective": step.objective,
         "threshold": step.cut,
         "detail": dict(step.detail),

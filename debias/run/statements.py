@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from debias.fairness.metrics import METRICS
+from debias.fairness.metrics import METRICS, MetricInfo
 from debias.methods.base import Repair
-from debias.objective import Objective, decide
+from debias.objective import DEFAULTS, Objective, decide
 from debias.report.model import Figures, Parity
 from debias.run.verdict import Ruling
 from debias.words import bare
@@ -28,19 +28,24 @@ def bound_statement(ruling: Ruling, figures: Figures, objective: Objective, rows
 
 def _told(figures: Figures, objective: Objective) -> str:
     """Return what each attribute's figure is."""
-    ratio = METRICS[objective.constraints[0].metric].ratio
-    what = "the impact ratio is" if ratio else "|bias| is"
-    values = [_value(parity, ratio) for parity in figures.parities]
+    info = METRICS[objective.constraints[0].metric]
+    what = "the impact ratio is" if info.ratio else "|bias| is"
+    values = [_value(parity, info) for parity in figures.parities]
     if len(values) == 1:
         return f"{what} {values[0]}"
     named = [f"{value} ({_name(parity)})" for value, parity in zip(values, figures.parities, strict=True)]
     return f"{what} {', '.join(named[:-1])} and {named[-1]}"
 
 
-def _value(parity: Parity, ratio: bool) -> str:
-    if parity.bias is None:
-        return "undefined"
-    return f"{1 - abs(parity.bias) if ratio else abs(parity.bias):.4f}"
+def _value(parity: Parity, info: MetricInfo) -> str:
+    return "undefined" if parity.bias is None else _number(parity.bias, info)
+
+
+def _number(bias: float, info: MetricInfo) -> str:
+    """Return the size of a bias; of a regression it is in units of the target, and four digits of it are told."""
+    if info.task == "regression":
+        return f"{abs(bias):.4g}"
+    return f"{1 - abs(bias) if info.ratio else abs(bias):.4f}"
 
 
 def _name(parity: Parity) -> str:
@@ -61,6 +66,7 @@ def one_decision(figures: Figures) -> list[str]:
     rates = {group.selection_rate for parity in figures.parities for group in parity.groups if group.n}
     if rates not in ({0.0}, {1.0}):
         return []
+    assert figures.threshold is not None
     side = "favourable" if rates == {1.0} else "unfavourable"
     return [f"Every row gets the {side} decision at the threshold {figures.threshold:g}, so there is no difference."]
 
@@ -70,8 +76,7 @@ def holds(chosen: Figures, objective: Objective) -> bool:
 
     Scores that are left as they come may be saturated where the threshold lies, and then decide all rows alike.
     """
-    accuracy = chosen.balanced_accuracy
-    enough = accuracy is not None and accuracy >= objective.min_performance
+    enough = chosen.quality is not None and chosen.quality >= objective.min_performance
     return enough and all(
         decide(parity.bias, item.eps) == "pass"
         for parity, item in zip(chosen.parities, objective.constraints, strict=True)
@@ -82,7 +87,7 @@ def repair_statement(
     ruling: Ruling, after: Figures, chosen: Figures, repair: Repair, objective: Objective, rows: str
 ) -> str:
     """Return the verdict of a repair; where no candidate was feasible, the closest one is named."""
-    if repair.point.feasible and not holds(chosen, objective):
+    if repair.point.feasible and not holds(chosen, objective) and objective.task == "classification":
         return (
             f"Bound not met: the file's own scores, cut at {chosen.threshold!r}, do not decide as chosen; their "
             f"balanced accuracy is {chosen.balanced_accuracy:.4f} on the selection rows, that of the candidate "
@@ -90,13 +95,14 @@ def repair_statement(
         )
     if repair.point.feasible:
         return bound_statement(ruling, after, objective, rows)
-    ratio = METRICS[objective.constraints[0].metric].ratio
-    bound = f"an impact ratio above {1 - objective.bounds[0]:g}" if ratio else f"|bias| below {objective.bounds[0]:g}"
-    size = f"an impact ratio of {1 - abs(repair.point.bias):.4f}" if ratio else f"|bias| {abs(repair.point.bias):.4f}"
+    info, quality = METRICS[objective.constraints[0].metric], DEFAULTS[objective.task].quality
+    least = objective.bounds[0]
+    bound = f"an impact ratio above {1 - least:g}" if info.ratio else f"|bias| below {least:g}"
+    size = f"{'an impact ratio of' if info.ratio else '|bias|'} {_number(repair.point.bias, info)}"
     if objective.selection != "margin":
         bound = f"{bound} with enough room (--selection {objective.selection})"
     return (
-        f"Bound not met: no candidate has {bound} and balanced accuracy of at least "
+        f"Bound not met: no candidate has {bound} and {quality} of at least "
         f"{objective.min_performance:g} on the selection rows. The closest is step {repair.chosen} with {size} "
-        f"and balanced accuracy {repair.point.quality:.4f} there; {_told(after, objective)} on {rows}."
+        f"and {quality} {repair.point.quality:.4f} there; {_told(after, objective)} on {rows}."
     )

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
         positive: str | None
         favorable: Literal["positive", "negative"] | None
         privileged: str | Sequence[str] | Mapping[str, str] | None
-        metric: str
+        metric: str | None
         min_ratio: float | None
-        performance: str
+        performance: str | None
         confidence: float | None
         threshold: float | None
         decision: Literal["score", "argmax"] | None
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
         """What every repair shares."""
 
         margin: float | None
-        min_performance: float
+        min_performance: float | None
         selection: str | None
         pool: bool | None
         train: Source | None

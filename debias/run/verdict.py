@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from debias.fairness.assessment import assess, together
+from debias.fairness.assessment import Assessment, assess, together
 from debias.fairness.counts import Counts
-from debias.objective import Objective, Verdict, decide
+from debias.fairness.moment_assessment import assess_moments
+from debias.fairness.moments import Moments
+from debias.objective import Constraint, Objective, Verdict, decide
 from debias.objective.comparison import Groups
 from debias.report.model import Figures, MoreRows
 from debias.words import bare
@@ -24,7 +26,7 @@ class Ruling:
 
 def rule(
     figures: Figures,
-    counts: Sequence[Counts],
+    counts: Sequence[Counts | Moments],
     attributes: Sequence[Groups],
     objective: Objective,
     *,
@@ -38,7 +40,7 @@ def rule(
     ----------
     figures : Figures
         Of the deciding file on the verdict rows.
-    counts : sequence of Counts
+    counts : sequence of Counts or Moments
         By the groups of each constraint, on the verdict rows.
     attributes : sequence of Attribute
         The attribute of each constraint.
@@ -61,15 +63,7 @@ def rule(
         ]
         return Ruling("pass" if set(met) == {"pass"} else "fail")
     found = [
-        assess(
-            one,
-            item.metric,
-            item.eps,
-            objective.confidence,
-            attribute.privileged,
-            comparisons=len(objective.constraints),
-            groups=[bare(name) for name in attribute.groups],
-        )
+        _assessed(one, item, attribute, objective.confidence, len(objective.constraints))
         for one, item, attribute in zip(counts, objective.constraints, attributes, strict=True)
     ]
     conclusion = together(found)
@@ -89,6 +83,19 @@ def rule(
         for group, rows in (one.more_rows or {}).items()
     )
     return Ruling("inconclusive", reasons if fresh else (*reasons, _STALE), more)
+
+
+def _assessed(
+    found: Counts | Moments, constraint: Constraint, attribute: Groups, confidence: float, comparisons: int
+) -> Assessment:
+    privileged, groups = attribute.privileged, [bare(name) for name in attribute.groups]
+    if isinstance(found, Moments):
+        return assess_moments(
+            found, constraint.metric, constraint.eps, confidence, privileged, comparisons=comparisons, groups=groups
+        )
+    return assess(
+        found, constraint.metric, constraint.eps, confidence, privileged, comparisons=comparisons, groups=groups
+    )
 
 
 _STALE = "The verdict rows took part in selection; give others with --test or --holdout."

@@ -190,21 +190,24 @@ class Workbench:
         """Return the repaired file of an attempt, made again where the attempt came from another process."""
         return attempt.written or Repaired(self.opened, attempt.repair, self.opened.request, attempt.fixed_cut)
 
-    def unchanged(self, plainest: Repair) -> dict[str, tuple[Figures, Figures]]:
+    def unchanged(self, plainest: Repair | None) -> dict[str, tuple[Figures, Figures]]:
         """Return the unchanged network as deployed, at its best and at its best feasible threshold.
 
         Parameters
         ----------
-        plainest : Repair
-            What the method `threshold` returns.
+        plainest : Repair or None
+            What the method `threshold` returns; None of a regression, whose output is not cut.
 
         Returns
         -------
         dict of str to (Figures, Figures)
-            ``before``, ``best_threshold`` and ``threshold_only``, on the verdict and on the selection rows.
+            ``before``, and of a classification ``best_threshold`` and ``threshold_only``, on the verdict and on the
+            selection rows.
         """
-        best = self.on_select.scorer.sweep(self.opened.network.logits(self.parts.select)).best()
-        cuts = {"best_threshold": 0.0 if best is None else best.cut, "threshold_only": plainest.point.cut}
+        cuts = {}
+        if plainest is not None:
+            best = self.on_select.scorer.sweep(self.opened.network.logits(self.parts.select)).best()
+            cuts = {"best_threshold": 0.0 if best is None else best.cut, "threshold_only": plainest.point.cut}
         sides = [self._unchanged_on(measured, cuts) for measured in (self.on_verdict, self.on_select)]
         return {name: (sides[0][name], sides[1][name]) for name in sides[0]}
 
@@ -220,8 +223,10 @@ class Workbench:
             )
         return found
 
-    def plainest(self) -> Repair:
-        """Return what the best common threshold alone reaches: the yardstick of every method."""
+    def plainest(self) -> Repair | None:
+        """Return what the best common threshold alone reaches, the yardstick of every method; None of a regression."""
+        if self.objective.task == "regression":
+            return None
         return Threshold().repair(self.setting)
 
 
@@ -240,7 +245,7 @@ def unfit(network: Network, method: type[Method] | Method, keep_scores: bool = F
         return [
             Problem("the file already decides by a rule of an earlier repair", "", "Start from the file before it.")
         ]
-    if method.folds and not keep_scores and not network.head.foldable:
+    if network.head.kind != "value" and method.folds and not keep_scores and not network.head.foldable:
         return [
             Problem(
                 f"the threshold cannot be folded into the model: {network.head.reason}",
@@ -260,5 +265,6 @@ def _pooled(opened: Opened, parts: Parts, objective: Objective) -> tuple[Sample,
     # A few rows of --data that a method has just fitted say too little of others; a table of training rows does.
     if not (opened.request.train is not None if asked is None else asked):
         return parts.select, objective
-    select = joined(parts.select, parts.train, sigmoid(opened.network.logits(parts.train)))
+    own = None if objective.task == "regression" else sigmoid(opened.network.logits(parts.train))
+    select = joined(parts.select, parts.train, own)
     return select, replace(objective, verdict_ratio=len(parts.verdict) / len(select))

@@ -31,10 +31,11 @@ class Repaired:
         self.network, self.opened, self.request = opened.network, opened, request
         self.rule = repair.rule
         self.fixed_cut = fixed_cut
-        self.folded = not request.keep_scores and self.rule is None
+        self.cut = self.network.head.kind != "value"
+        self.folded = self.cut and not request.keep_scores and self.rule is None
         self.state, self.repair_cut = dict(repair.state), repair.point.cut
         head = self.network.head
-        if self.rule is not None:
+        if self.rule is not None or not self.cut:
             self.threshold = opened.threshold
         elif self.folded:
             self.state |= head.fold({**self.network.state, **self.state}, repair.point.cut, opened.threshold)
@@ -59,11 +60,15 @@ class Repaired:
 
     def contract(self) -> Contract:
         """Return the contract of the repaired file: what was settled in this run, so that an audit needs no flags."""
-        output = Output(
-            kind=self.network.head.kind,
-            decision=self._decision(),
-            threshold=self.threshold,
-            fixed_threshold=self._fixed_threshold(),
+        output = (
+            Output(kind="value")
+            if not self.cut
+            else Output(
+                kind=self.network.head.kind,
+                decision=self._decision(),
+                threshold=self.threshold,
+                fixed_threshold=self._fixed_threshold(),
+            )
         )
         settled = _settled(self.opened).model_copy(update={"output": output})
         return settled if self.rule is None else _ruled(settled, self.rule, self.network)

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from debias.errors import UsageError
 from debias.methods import finetune
 from debias.methods.base import Setting
-from debias.methods.finetune import Finetune, Loss, Rates, spread
+from debias.methods.finetune import Finetune
+from debias.methods.fitting import Loss, Rates, spread
 from debias.methods.search import Search
 from debias.model.network import Network
 from debias.model.tuning import Tuning

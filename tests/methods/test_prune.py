@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from debias.data.sample import Attribute
 from debias.errors import ModelError, UsageError
+from debias.fairness.proxies import Proxy
 from debias.methods.base import Repair, Setting
 from debias.methods.prune import Prune
 from debias.model.evaluation import Evaluation
@@ -44,7 +45,7 @@ def _plain(method: Prune, given: Setting) -> list[list[list[Any]]]:
         weights = torch.from_numpy(trainer.proxy_weights(target))
         moved = replace(network, state=state)
         evaluation = Evaluation(moved, network.tensors(given.train), layers, method.influence)
-        signed = sign * torch.cat(evaluation.influences(weights)).numpy()
+        signed = sign * torch.cat(evaluation.influences(Proxy(weights))).numpy()
         alive = [k for k in range(len(units)) if k not in taken]
         if method.steps is None:
             picked = [max(alive, key=lambda k: (signed[k], -k))]
@@ -62,7 +63,7 @@ def _plain(method: Prune, given: Setting) -> list[list[list[Any]]]:
                 state |= layer.prune(state, [unit], outgoing=method.outgoing)
         steps.append([[units[k][0].path, units[k][1]] for k in picked])
         best = scorer.sweep(network.logits(rows, state)).best()
-        if (0.5 if best is None else best.quality) < method.stop_below:
+        if (0.5 if best is None else best.quality) < (0.52 if method.stop_below is None else method.stop_below):
             break
     return steps
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from debias.data.sample import Attribute, Sample
+from debias.fairness.proxies import Proxy
 from debias.methods.base import Setting
 from debias.methods.gda import GDA
 from debias.methods.prune import Prune
@@ -70,7 +71,7 @@ def test_influences_equal_the_published_codes(name: str, metric: str) -> None:
     weights = torch.from_numpy(_setting(case, metric).objective.on(rows).proxy_weights(Target(0, (0, 1), 0.0)))
     evaluation = Evaluation(network, network.tensors(rows), network.layers, "preactivation")
     # The published code sums over the rows.
-    found = torch.cat(evaluation.influences(weights)).numpy() * len(rows)
+    found = torch.cat(evaluation.influences(Proxy(weights))).numpy() * len(rows)
     expected = np.array(case.oracle[metric]["influence_unpruned"])
     assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from debias.fairness.proxies import Proxy
 from debias.model.evaluation import Evaluation, Influence
 from debias.model.network import Network
 from tests.model import nets, opened
@@ -59,7 +60,7 @@ def test_influences_equal_taps_in_the_graph(name: str, form: str, at: Influence)
     x = nets.example(nets.build(name), 30)
     weights = _weights(len(x))
     evaluation = Evaluation(network, opened.inputs(network, x), network.layers, at)
-    _compare(network, evaluation.influences(weights), _by_taps(network, x, weights, at, {}))
+    _compare(network, evaluation.influences(Proxy(weights)), _by_taps(network, x, weights, at, {}))
     logits = network.logits(opened.sample(x, np.zeros(30), np.zeros(30)))
     np.testing.assert_allclose(evaluation.logits().numpy(), logits, **opened.tolerance(network))
 
@@ -73,7 +74,7 @@ def test_after_updates_all_is_as_in_a_fresh_evaluation(name: str, at: Influence,
     rows, weights = opened.inputs(network, x), _weights(20)
     evaluation = Evaluation(network, rows, network.layers, at)
     scores = Evaluation(network, rows)
-    evaluation.influences(weights)
+    evaluation.influences(Proxy(weights))
     state = dict(network.state)
     changed: dict[str, Tensor] = {}
     for unit, layer in enumerate([*reversed(network.layers), *network.layers]):
@@ -84,7 +85,7 @@ def test_after_updates_all_is_as_in_a_fresh_evaluation(name: str, at: Influence,
         changed |= part
         evaluation.update(part)
         scores.update(part)
-        _compare(network, evaluation.influences(weights), _by_taps(network, x, weights, at, changed))
+        _compare(network, evaluation.influences(Proxy(weights)), _by_taps(network, x, weights, at, changed))
         logits = network.logits(opened.sample(x, np.zeros(20), np.zeros(20)), changed)
         for one in (evaluation, scores):
             np.testing.assert_allclose(one.logits().numpy(), logits, **opened.tolerance(network))
@@ -105,7 +106,7 @@ def test_the_influence_at_the_preactivation_is_the_gradient_of_the_bias(name: st
         gradient = parameters[f"{layer.path}.bias"].grad
         assert gradient is not None
         expected.append(gradient / 30)
-    _compare(network, evaluation.influences(weights), expected)
+    _compare(network, evaluation.influences(Proxy(weights)), expected)
 
 
 def _net(output: nn.Module, first: list[list[float]], bias: list[float], last: list[float]) -> nn.Module:
@@ -137,9 +138,9 @@ def test_influences_worked_out_by_hand(form: str, tmp_path: Path) -> None:
 
     up, down = slope(2.0), -3 * slope(-1.0)
     rows = opened.inputs(network, x)
-    (activation,) = Evaluation(network, rows, network.layers, "activation").influences(c)
+    (activation,) = Evaluation(network, rows, network.layers, "activation").influences(Proxy(c))
     np.testing.assert_allclose(activation.numpy(), [2 * (up + down) / 2, -(up + down) / 2, 0], rtol=1e-6, atol=1e-9)
-    (preactivation,) = Evaluation(network, rows, network.layers, "preactivation").influences(c)
+    (preactivation,) = Evaluation(network, rows, network.layers, "preactivation").influences(Proxy(c))
     # Unit 1 is alive on the first row only, unit 2 on the second only, unit 3 on both, but nobody reads it.
     np.testing.assert_allclose(preactivation.numpy(), [2 * up / 2, -down / 2, 0], rtol=1e-6, atol=1e-9)
 
@@ -152,7 +153,8 @@ def test_the_influence_behind_a_logit_is_that_of_its_probability(tmp_path: Path)
     as_logit = opened.opened(_net(nn.Identity(), *weights), tmp_path / "b")
     x = nets.example(as_probability.module)
     both = [
-        Evaluation(n, opened.inputs(n, x), n.layers).influences(_weights(16))[0] for n in (as_probability, as_logit)
+        Evaluation(n, opened.inputs(n, x), n.layers).influences(Proxy(_weights(16)))[0]
+        for n in (as_probability, as_logit)
     ]
     torch.testing.assert_close(both[0], both[1])
 
@@ -202,7 +204,7 @@ def test_influences_of_unusual_networks_equal_taps(case: str, at: Influence, tmp
     x = nets.example(_CASES[case], 40)
     weights = _weights(40)
     evaluation = Evaluation(network, opened.inputs(network, x), network.layers, at)
-    _compare(network, evaluation.influences(weights), _by_taps(network, x, weights, at, {}))
+    _compare(network, evaluation.influences(Proxy(weights)), _by_taps(network, x, weights, at, {}))
     assert bool(torch.isfinite(evaluation.logits()).all())
 
 
@@ -215,4 +217,4 @@ def test_a_normalisation_without_activation_keeps_the_influence_of_the_layer(tmp
     x = nets.example(net, 12)
     for at in POSITIONS:
         evaluation = Evaluation(network, opened.inputs(network, x), network.layers, at)
-        _compare(network, evaluation.influences(_weights(12)), _by_taps(network, x, _weights(12), at, {}))
+        _compare(network, evaluation.influences(Proxy(_weights(12))), _by_taps(network, x, _weights(12), at, {}))
