@@ -127,13 +127,18 @@ class Asked:
             parts += flag_parts(item.name, value)
         parts += [part for name, kind in (self.kinds or {}).items() for part in ("--kind", f"{name}={kind}")]
         for name, value in settings.items():
-            flag = name.replace("_", "-")
-            if isinstance(value, bool):
-                parts.append(f"--{flag}" if value else f"--no-{flag}")
-            elif value is not None:
-                text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-                parts += [f"--{flag}", text]
+            parts += _setting(name, value)
         return shlex.join(parts)
+
+
+def _setting(name: str, value: Any) -> list[str]:
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        default = next(item.default for item in fields(Settings) if item.name == name)
+        return [] if value == default else [f"--{flag}" if value else f"--no-{flag}"]
+    if value is None:
+        return []
+    return [f"--{flag}", ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)]
 
 
 def _texts(name: str, value: Any) -> Any:

@@ -177,7 +177,9 @@ def test_a_frame_has_no_command() -> None:
 def test_the_command_repeats_the_training() -> None:
     from debias.cli.main import app
 
-    report = run("fair-adb-medl", class_weights=False, kinds={"age": "numeric"})
+    report = run(
+        "fair-adb-medl", class_weights=False, cap_chance=False, lambda_fair_mixed=None, kinds={"age": "numeric"}
+    )
     assert report.command is not None
     before = state()
     Path("m.pt").unlink()
