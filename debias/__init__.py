@@ -22,10 +22,16 @@ from debias.methods import names as _methods
 if TYPE_CHECKING:
     from debias.errors import ContractError, DataError, DebiasError, ModelError, UsageError, WriteError
     from debias.experiments.compare import compare
+    from debias.experiments.crossval import crossval
+    from debias.experiments.importance import importance
+    from debias.experiments.tune import tune
     from debias.report.comparison import Comparison
     from debias.report.inspection import Inspection
     from debias.report.model import Report
+    from debias.report.training import TrainingReport
     from debias.run import audit, contract, inspect, repair
+    from debias.run.catalog import data_set
+    from debias.run.training import train
 
     __version__: str
 
@@ -37,7 +43,13 @@ _HOME = {
     "Comparison": "debias.report.comparison",
     "Inspection": "debias.report.inspection",
     "Report": "debias.report.model",
+    "TrainingReport": "debias.report.training",
     "compare": "debias.experiments.compare",
+    "crossval": "debias.experiments.crossval",
+    "data_set": "debias.run.catalog",
+    "importance": "debias.experiments.importance",
+    "train": "debias.run.training",
+    "tune": "debias.experiments.tune",
 }
 
 __all__ = [  # one name for every method
@@ -48,14 +60,20 @@ __all__ = [  # one name for every method
     "Inspection",
     "ModelError",
     "Report",
+    "TrainingReport",
     "UsageError",
     "WriteError",
     "__version__",
     "audit",
     "compare",
     "contract",
+    "crossval",
+    "data_set",
+    "importance",
     "inspect",
     "repair",
+    "train",
+    "tune",
     *_methods(),
 ]
 
