@@ -88,6 +88,14 @@ class CrossvalOptions:
             rich_help_panel=DATA,
         ),
     ] = None
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=KIND",
+            help="What a feature column is: numeric, boolean or category. Repeatable. Default: as its values tell.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
     bins: Annotated[
         list[str] | None,
         typer.Option(
@@ -233,6 +241,7 @@ def register(app: typer.Typer) -> None:
                 seen=options.seen,
                 features=arguments.columns(options.features),
                 ignore=arguments.columns(options.ignore) or (),
+                column_kinds=arguments.pairs(options.kind, "--kind", "NAME=KIND"),
                 task="regression" if options.regression else "classification",
                 missing_attr=options.missing_attr.value,
                 folds=options.folds,

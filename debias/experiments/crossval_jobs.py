@@ -41,8 +41,8 @@ class Protocol:
     Parameters
     ----------
     data : path or DataFrame
-    label, cluster, attr
-        Columns, see `debias.data.clustered.Clustered.read`.
+    label, cluster, attr, positive, bins, seen, features, ignore, kinds, task, missing_attr
+        See `debias.data.clustered.Clustered.read`.
     folds : int
         Fold i tests, fold i + 1 (the first after the last) validates, the others train.
     unseen_z : {"soft", "hard", "zero"}

@@ -66,6 +66,8 @@ def test_flags_become_arguments(call: Call, asked: dict[str, Any], tmp_path: Pat
             "3",
             "--timeout",
             "60",
+            "--kind",
+            "x=category",
             "--ray",
             "local",
             "--regression",
@@ -94,6 +96,7 @@ def test_flags_become_arguments(call: Call, asked: dict[str, Any], tmp_path: Pat
         "workers": 3,
         "timeout": 60.0,
         "ray": "local",
+        "column_kinds": {"x": "category"},
         "task": "regression",
     }
     assert {name: asked[name] for name in wanted} == wanted
