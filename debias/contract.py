@@ -33,6 +33,7 @@ def _text(value: object) -> object:
 Name = Annotated[str, Field(min_length=1)]
 Text = Annotated[str, BeforeValidator(_text)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _Part(BaseModel):
@@ -182,6 +183,13 @@ class Effects(_Part):
         default=None, description="Extra file of the model that predicts the cluster from the features (TorchScript)."
     )
     predictor_sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    predictor_clusters: int | None = Field(
+        default=None, ge=1, description="Clusters that the predictor knows, the first ones; all where it is left out."
+    )
+    label_weights: tuple[Weight, Weight] | None = Field(
+        default=None, description="What a row of label 0 and one of label 1 counted for in the training's loss."
+    )
+    folded: Finite = Field(default=0.0, description="What repairs have added to every logit to move the cut.")
 
     @model_validator(mode="after")
     def _complete(self) -> Effects:
@@ -190,6 +198,8 @@ class Effects(_Part):
             raise ValueError("a state entry is listed twice")
         if (self.predictor is None) != (self.predictor_sha256 is None):
             raise ValueError("predictor and predictor_sha256 belong together")
+        if self.predictor is None and self.predictor_clusters is not None:
+            raise ValueError("predictor_clusters is of a predictor, and none is named")
         return self
 
     def behind(self, prefix: str) -> Effects:

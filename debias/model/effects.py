@@ -157,6 +157,10 @@ def filled(network: Network, sample: Sample, policy: Literal["soft", "hard", "ze
     inputs = sample.inputs["cluster"].clone()
     with torch.no_grad():
         soft = cluster_predictor(network)(sample.inputs["features"][rows].float())
+    if network.contract is not None and network.contract.effects is not None:
+        # clusters that were added later, which the predictor has never seen
+        later = inputs.shape[1] - (network.contract.effects.predictor_clusters or inputs.shape[1])
+        soft = torch.nn.functional.pad(soft, (0, later)) if soft.ndim == 2 else soft
     if soft.shape != inputs[rows].shape or not bool(torch.isfinite(soft).all()):
         found = f"the predictor of the cluster gives {list(soft.shape)} or numbers that are not finite"
         raise ModelError(Problem(found, str(network.archive.path), "Use --unseen-z zero."))

@@ -20,7 +20,7 @@ from debias.files import check_output, write_atomic
 from debias.report.training import TrainingReport
 from debias.run.training_report import Done, check_file, file_record, measured, predictions, report
 from debias.run.training_request import FORMATS, Asked, check_kind, read_settings, told_settings
-from debias.training.export import model_bytes, served_contract
+from debias.training.export import label_weights, model_bytes, served_contract
 from debias.training.fit import Fitted, fit
 from debias.training.kinds import Kind, kind_of
 from debias.training.settings import Settings
@@ -93,7 +93,8 @@ def fit_on(
         )  # fmt: skip
     else:
         raise UsageError(f"{kind.name} is trained by Settings, not by a Recipe")
-    return fitted, served_contract(contract, fitted)
+    weights = label_weights(rows.y, settings if isinstance(settings, Settings) else None, table.task)
+    return fitted, served_contract(contract, fitted, weights)
 
 
 def train(

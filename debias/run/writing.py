@@ -71,6 +71,9 @@ class Repaired:
             )
         )
         settled = _settled(self.opened).model_copy(update={"output": output})
+        if self.folded and settled.effects is not None:
+            moved = settled.effects.folded + logit(self.threshold) - self.repair_cut
+            settled = settled.model_copy(update={"effects": settled.effects.model_copy(update={"folded": moved})})
         return settled if self.rule is None else _ruled(settled, self.rule, self.network)
 
     def _fixed_threshold(self) -> float | None:

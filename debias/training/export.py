@@ -14,11 +14,13 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
+from torch.export import ExportedProgram
 
 from debias.contract import Contract, Effects, RandomEffect, write_document
 from debias.model.archive import serialise
 from debias.training.fit import Fitted
 from debias.training.networks import MixedEffects
+from debias.training.settings import Settings
 
 Format = Literal["torchscript", "export"]
 PREDICTOR = "z-predictor.pt.b64"
@@ -26,7 +28,24 @@ PREDICTOR = "z-predictor.pt.b64"
 _LEAST_CUT = 1e-6
 
 
-def served_contract(contract: Contract, fitted: Fitted) -> Contract:
+def label_weights(y: torch.Tensor, settings: Settings | None, task: str) -> tuple[float, float] | None:
+    """Return what rows of labels 0 and 1 count for in training: 0.5 / frequency, or 1; None of a regression.
+
+    Parameters
+    ----------
+    y : Tensor, shape [N]
+        Labels of the training rows; both occur.
+    settings : Settings or None
+        Of the training.
+    task : {"classification", "regression"}
+    """
+    if task == "regression" or settings is None:
+        return None
+    share = float(y.double().mean())
+    return (0.5 / (1 - share), 0.5 / share) if settings.class_weights else (1.0, 1.0)
+
+
+def served_contract(contract: Contract, fitted: Fitted, weights: tuple[float, float] | None = None) -> Contract:
     """Return the contract of the file: which numbers are fixed and which random effects, and where scores are cut.
 
     The predictor of the cluster is left to `model_bytes`, which makes its file.
@@ -37,6 +56,8 @@ def served_contract(contract: Contract, fitted: Fitted) -> Contract:
         Features, groups and clusters, as fitted on the training rows.
     fitted : Fitted
         The trained network. A cut at 0 or 1 is brought inside.
+    weights : (float, float), optional
+        See `label_weights`.
     """
     effects = None
     if isinstance(fitted.module, MixedEffects):
@@ -46,6 +67,7 @@ def served_contract(contract: Contract, fitted: Fitted) -> Contract:
                 RandomEffect(mean=f"{part}.mean", spread=f"{part}.rho", prior_sd=fitted.settings.prior_sd)
                 for part in ("slope", "intercept")
             ),
+            label_weights=weights,
         )
     cuts = {
         "threshold": _inside(fitted.threshold),
@@ -76,8 +98,12 @@ def model_bytes(fitted: Fitted, contract: Contract, record: Mapping[str, Any], f
         contract = contract.model_copy(update={"effects": contract.effects.model_copy(update=told)})
         extra[PREDICTOR] = base64.b64encode(predictor).decode()
     extra["debias.json"] = write_document(contract, record)
-    program = _scripted(fitted.module) if form == "torchscript" else _exported(fitted.module, contract)
-    return serialise(program, extra)
+    return serialise(program_of(fitted.module, contract, form), extra)
+
+
+def program_of(module: nn.Module, contract: Contract, form: Format) -> torch.jit.ScriptModule | ExportedProgram:
+    """Return a network as the program of a file."""
+    return _scripted(module) if form == "torchscript" else _exported(module, contract)
 
 
 def scripted_bytes(module: nn.Module) -> bytes:
@@ -93,7 +119,7 @@ def _scripted(module: nn.Module) -> torch.jit.ScriptModule:
         return program
 
 
-def _exported(module: nn.Module, contract: Contract) -> torch.export.ExportedProgram:
+def _exported(module: nn.Module, contract: Contract) -> ExportedProgram:
     rows = torch.export.Dim("batch", min=1)
     example = tuple(torch.zeros(2, item.width or contract.width(item.role)) for item in contract.inputs)
     with warnings.catch_warnings():
