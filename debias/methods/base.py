@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
 
     from debias.data.sample import Sample
+    from debias.fairness.metrics import Task
     from debias.model.network import Network
     from debias.model.rule import Rule
     from debias.objective import Objective, OperatingPoint
@@ -161,7 +162,11 @@ class Method(ABC):
 
     def unsuited(self, objective: Objective) -> list[Problem]:
         """Return why the method cannot work under an objective; nothing where it can."""
-        if objective.task == "classification" or not self.decides:
+        return self.off_task(objective.task)
+
+    def off_task(self, task: Task) -> list[Problem]:
+        """Return why the method is not for networks that predict a class, or a number; nothing where it is."""
+        if task == "classification" or not self.decides:
             return []
         found = f"{self.name} is not for a network that predicts a number: {self.decides}"
         return [Problem(found, "", "Use prune, gda, finetune, perturb or layerwise.")]

@@ -242,11 +242,12 @@ def unfit_metrics(names: Iterable[str], task: Task) -> list[Problem]:
     """Return which of the metrics, by name or alias, are not for a network that predicts a class, or a number."""
     fit = [info for info in METRICS.values() if info.task == task]
     known = ", ".join(f"{info.name} ({info.alias})" for info in fit)
+    number = " Where the network's output is a number, say --output-kind value." if task == "classification" else ""
     return [
         Problem(
             f"{metric} is not for a network that predicts {DEFAULTS[task].predicts}",
             "--metric",
-            f"Choose one of: {known}.",
+            f"Choose one of: {known}.{number}",
         )
         for metric in dict.fromkeys(map(metrics.canonical_metric, names))
         if METRICS[metric].task != task

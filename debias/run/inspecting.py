@@ -12,7 +12,7 @@ from debias.errors import ContractError, DebiasError, ModelError, Problem
 from debias.model.archive import Archive, open_archive
 from debias.model.network import Network, from_archive
 from debias.report.inspection import InputInfo, Inspection, LayerInfo, MethodInfo, OutputInfo
-from debias.run.opening import dtype_name, read_contract
+from debias.run.opening import dtype_name, read_contract, task_of
 from debias.run.workbench import unfit
 
 
@@ -131,7 +131,7 @@ def _methods(network: Network) -> list[MethodInfo]:
     for name in methods.names():
         method = methods.load(name)()
         unwritable = [f"{problem.found}. {problem.remedy}" for problem in unfit(network, method)]
-        blocked = [_text(problem) for problem in method.reasons(network)]
+        blocked = [_text(problem) for problem in (*method.reasons(network), *method.off_task(task_of(network)))]
         left_out = [f"layer {path} is left alone: {reason}" for path, reason in method.skipped(network).items()]
         found.append(
             MethodInfo(method=name, ok=not unwritable and not blocked, reasons=[*unwritable, *(blocked or left_out)])

@@ -178,8 +178,11 @@ class Request(Columns):
 
     @property
     def _default_margin(self) -> float:
-        """A number has no natural scale: its margin is a share of the bound."""
-        return DEFAULT_MARGIN_SHARE * (self.bound or 1.0) if self.settled_task == "regression" else DEFAULT_MARGIN
+        """A number has no natural scale: its margin is a share of the bound. Until the task is known, the smaller."""
+        share = DEFAULT_MARGIN_SHARE * (self.bound if self.bound is not None and self.bound > 0 else 1.0)
+        if self.task is None and self.metric is None:
+            return min(share, DEFAULT_MARGIN)
+        return share if self.settled_task == "regression" else DEFAULT_MARGIN
 
     def _objective_problems(self) -> list[Problem]:
         """Return what is wrong with the constraints, and with the rest of the objective where they are wrong too."""
@@ -281,8 +284,7 @@ def open_request(request: Request) -> Opened:
     roles = [role for role, source in sources.items() if source is not None]
     reads = [partial(read_table, sources[role], role) for role in roles]
     network, *read = together(partial(open_network, request), *reads)
-    request = replace(request, task=task_of(network))
-    _check_uncut(request, network)
+    request, _ = together(partial(replace, request, task=task_of(network)), partial(_check_uncut, request, network))
     tables: dict[str, Table] = dict(zip(roles, read, strict=True))
     told = network.contract.output if network.contract else None
     threshold = request.threshold if request.threshold is not None else (told.threshold if told else None)

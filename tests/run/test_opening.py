@@ -45,7 +45,13 @@ def refused(**asked: Any) -> list[str]:
         ({"attr": ()}, "--attr: no protected attribute named"),
         ({"attr": ("sex", "race", "sex")}, "--attr: 'sex' is named more than once"),
         ({"attr": ("sex", "")}, "--attr: no protected attribute named"),
-        ({"eps": 2}, "--eps: 2 is no bound"),
+        ({"eps": -2}, "--eps: -2 is no bound"),
+        ({"eps": 2, "metric": "spd"}, "--eps: 2 is no bound"),
+        ({"eps": 2, "task": "classification"}, "--eps: 2 is no bound"),
+        ({"metric": "mdp", "task": "classification"}, "--metric: mean-difference is not for a network that predicts a"),
+        ({"metric": "eod", "task": "regression"}, "--metric: equal-opportunity is not for a network that predicts a"),
+        ({"performance": "auroc", "task": "regression"}, "--performance: auroc is not for a network that predicts a"),
+        ({"performance": "r2", "task": "classification"}, "--performance: r2 is not for a network that predicts a"),
     ],
 )
 def test_requests_refused(asked: dict[str, Any], found: str) -> None:
