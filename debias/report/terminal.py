@@ -30,6 +30,7 @@ STYLES = {
     "USABLE": "bold green",
     "REFUSED": "bold red",
     "TRAINED": "bold green",
+    "ADAPTED": "bold green",
     "DIVERGED": "bold yellow",
 }
 
