@@ -11,18 +11,22 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from debias.report.adaptation import ADAPTATION_VERSION, Adaptation
 from debias.report.comparison import COMPARISON_VERSION, Comparison
 from debias.report.crossval import CROSSVAL_VERSION, CrossValidation
 from debias.report.importance import IMPORTANCE_VERSION, Importance
 from debias.report.inspection import INSPECTION_VERSION, Inspection
 from debias.report.model import SCHEMA_VERSION, Report
 from debias.report.training import TRAINING_VERSION, TrainingReport
+from debias.report.tuning import TUNING_VERSION, Tuning
 
 SCHEMA_FILES: dict[str, tuple[type[BaseModel], str]] = {
     "report.schema.json": (Report, f"urn:debias:report:{SCHEMA_VERSION}"),
     "inspection.schema.json": (Inspection, f"urn:debias:inspection:{INSPECTION_VERSION}"),
     "comparison.schema.json": (Comparison, f"urn:debias:comparison:{COMPARISON_VERSION}"),
+    "adaptation.schema.json": (Adaptation, f"urn:debias:adaptation:{ADAPTATION_VERSION}"),
     "training.schema.json": (TrainingReport, f"urn:debias:training:{TRAINING_VERSION}"),
+    "tuning.schema.json": (Tuning, f"urn:debias:tuning:{TUNING_VERSION}"),
     "crossval.schema.json": (CrossValidation, f"urn:debias:crossval:{CROSSVAL_VERSION}"),
     "importance.schema.json": (Importance, f"urn:debias:importance:{IMPORTANCE_VERSION}"),
 }

@@ -7,23 +7,29 @@ from typing import TYPE_CHECKING, TypeAlias
 from debias.report.content import Document, document
 
 if TYPE_CHECKING:
+    from debias.report.adaptation import Adaptation
     from debias.report.comparison import Comparison
     from debias.report.crossval import CrossValidation
     from debias.report.importance import Importance
     from debias.report.inspection import Inspection
     from debias.report.model import Report
     from debias.report.training import TrainingReport
+    from debias.report.tuning import Tuning
 
-    Value: TypeAlias = Report | Inspection | Comparison | Importance | TrainingReport | CrossValidation
+    Value: TypeAlias = (
+        Report | Inspection | Comparison | Importance | TrainingReport | CrossValidation | Tuning | Adaptation
+    )
 
 
 def document_of(value: Value) -> Document:
     """Return what a human report of any of them says."""
+    from debias.report.adaptation import Adaptation
     from debias.report.comparison import Comparison
     from debias.report.crossval import CrossValidation
     from debias.report.importance import Importance
     from debias.report.inspection import Inspection
     from debias.report.training import TrainingReport
+    from debias.report.tuning import Tuning
 
     if isinstance(value, Inspection):
         from debias.report.inspection_content import inspection_document
@@ -45,4 +51,12 @@ def document_of(value: Value) -> Document:
         from debias.report.crossval_content import crossval_document
 
         return crossval_document(value)
+    if isinstance(value, Tuning):
+        from debias.report.tuning_content import tuning_document
+
+        return tuning_document(value)
+    if isinstance(value, Adaptation):
+        from debias.report.adaptation_content import adaptation_document
+
+        return adaptation_document(value)
     return document(value)
