@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from debias.errors import ContractError, DataError, DebiasError, ModelError, UsageError, WriteError
     from debias.experiments.compare import compare
     from debias.experiments.crossval import crossval
+    from debias.experiments.tune import tune
     from debias.experiments.importance import importance
     from debias.experiments.tune import tune
     from debias.report.comparison import Comparison
     from debias.report.inspection import Inspection
     from debias.report.model import Report
     from debias.report.training import TrainingReport
+    from debias.report.tuning import Tuning
     from debias.run import audit, contract, inspect, repair
     from debias.run.catalog import data_set
     from debias.run.training import train
@@ -44,11 +46,13 @@ _HOME = {
     "Inspection": "debias.report.inspection",
     "Report": "debias.report.model",
     "TrainingReport": "debias.report.training",
+    "Tuning": "debias.report.tuning",
     "compare": "debias.experiments.compare",
     "crossval": "debias.experiments.crossval",
     "data_set": "debias.run.catalog",
     "importance": "debias.experiments.importance",
     "train": "debias.run.training",
+    "tune": "debias.experiments.tune",
     "tune": "debias.experiments.tune",
 }
 
@@ -61,6 +65,7 @@ __all__ = [  # one name for every method
     "ModelError",
     "Report",
     "TrainingReport",
+    "Tuning",
     "UsageError",
     "WriteError",
     "__version__",
@@ -73,6 +78,7 @@ __all__ = [  # one name for every method
     "inspect",
     "repair",
     "train",
+    "tune",
     "tune",
     *_methods(),
 ]
