@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from debias.errors import ContractError, DataError, DebiasError, ModelError, UsageError, WriteError
     from debias.experiments.compare import compare
     from debias.experiments.crossval import crossval
-    from debias.experiments.tune import tune
     from debias.experiments.importance import importance
     from debias.experiments.tune import tune
     from debias.report.comparison import Comparison
@@ -53,7 +52,6 @@ _HOME = {
     "importance": "debias.experiments.importance",
     "train": "debias.run.training",
     "tune": "debias.experiments.tune",
-    "tune": "debias.experiments.tune",
 }
 
 __all__ = [  # one name for every method
@@ -78,7 +76,6 @@ __all__ = [  # one name for every method
     "inspect",
     "repair",
     "train",
-    "tune",
     "tune",
     *_methods(),
 ]
