@@ -1,4 +1,4 @@
-"""Every command and every line of Python in the README runs; continuous integration runs its two commands."""
+"""Every command and every line of Python in the README and in docs/ runs; continuous integration runs its two."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
 COMMAND = Path(sys.executable).with_name("debias")
 
 
-def blocks(language: str) -> list[str]:
+def blocks(language: str, text: str = README) -> list[str]:
     """Return the fenced blocks of a language, in order."""
-    return [block.strip() for block in re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)]
+    return [block.strip() for block in re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)]
 
 
-def commands() -> list[tuple[str, int]]:
+def commands(text: str = README) -> list[tuple[str, int]]:
     """Return every line that starts with debias, with the exit code that its comment states."""
-    lines = "\n".join(blocks("bash")).replace("\\\n", " ").splitlines()
+    lines = "\n".join(blocks("bash", text)).replace("\\\n", " ").splitlines()
     found = []
     for line in lines:
         if line.startswith("debias "):
@@ -37,7 +38,11 @@ def commands() -> list[tuple[str, int]]:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder as a reader has it; the commands follow one another in it."""
-    folder = tmp_path_factory.mktemp("readme")
+    return filled(tmp_path_factory.mktemp("readme"))
+
+
+def filled(folder: Path) -> Path:
+    """Return a folder with the sample models in it."""
     (folder / "sample_models").mkdir()
     for name in ("lender_mlp.pt", "lender_mlp.pt2", "lender_valid.csv", "lender_test.csv"):
         shutil.copy(ROOT / "sample_models" / name, folder / "sample_models" / name)
@@ -59,6 +64,14 @@ def test_there_are_commands() -> None:
 def test_commands_run_in_order(place: Path) -> None:
     for command, code in commands():
         done = run([COMMAND, *shlex.split(command)[1:]], place)
+        assert done.returncode == code, f"{command}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_of_a_page_run_in_order(page: str, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    for command, code in commands(text):
+        done = run([COMMAND, *shlex.split(command)[1:]], filled(tmp_path) if not any(tmp_path.iterdir()) else tmp_path)
         assert done.returncode == code, f"{command}\n{done.stdout}{done.stderr}"
 
 
@@ -106,7 +119,8 @@ def test_first_two_commands_are_those_of_continuous_integration() -> None:
         assert " ".join(last.split()) in steps
 
 
-def test_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}" for name in PAGES)])
+def test_links_lead_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8")):
         if not target.startswith("http"):
-            assert (ROOT / target).exists(), target
+            assert ((ROOT / page).parent / target).exists(), target
