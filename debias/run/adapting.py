@@ -1,0 +1,301 @@
+"""Adapt: add clusters to a mixed-effects network, their effects estimated from a few labelled rows."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from debias.contract import Contract, write_document
+from debias.data.tables import Table, read_table
+from debias.errors import Problem, UsageError, WriteError, together
+from debias.files import check_output, write_atomic
+from debias.model.network import Network
+from debias.report.adaptation import Adaptation, AddedCluster, Coefficient, PredictionFigures
+from debias.report.model import AttributeInfo, ModelInfo
+from debias.run.adapting_figures import figures, measured_on, scored
+from debias.run.adapting_network import Base, Grown, estimated
+from debias.run.adapting_rows import Labelled, Newcomer, labelled_rows
+from debias.run.opening import Request, flag_parts, model_info, read_contract, table_info, task_of, versions
+from debias.run.training import one_thread
+from debias.run.training_request import FORMATS
+from debias.training.fewshot import Estimate
+from debias.training.networks import MixedEffects
+from debias.words import count
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST = 50
+"""Rows of a cluster that are used at most, where nothing else is asked."""
+
+
+def adapt(
+    model: str | Path,
+    data: str | Path | pd.DataFrame,
+    *,
+    out: str | Path,
+    cluster: str | None = None,
+    only: str | Sequence[str] = (),
+    most: int = MOST,
+    attr: str | Sequence[str] = (),
+    label: str | None = None,
+    positive: str | float | None = None,
+    privileged: str | Sequence[str] | Mapping[str, str] | None = None,
+    bins: str | Sequence[str | float] | Mapping[str, str | int | Sequence[float]] | None = None,
+    missing_attr: Literal["error", "drop", "group"] = "error",
+    metric: str | None = None,
+    contract: str | Path | Contract | None = None,
+    trust: bool = False,
+    seed: int = 0,
+    force: bool = False,
+) -> Adaptation:
+    """Add the clusters of a table that a mixed-effects network does not know.
+
+    Intercept and slopes of each are the most probable ones under the prior of the training, the fixed effects as they
+    are; their posterior SD follows from the curvature there (Laplace; of a regression both are exact). Rows count as
+    in training, where classes were weighted, and what repairs have folded into the network to move its cut is left
+    out of the estimate. The predictions for the clusters that the network knew stay bit for bit, and so does the
+    fixed-effects prediction.
+
+    Parameters
+    ----------
+    model : path
+        Mixed-effects file that debias wrote, after training or after a repair without a rule by group.
+    data : path or DataFrame
+        Labelled rows; those of known clusters take no part.
+    out : path
+        File to write: TorchScript (.pt) or torch.export (.pt2).
+    cluster : str, optional
+        Column of the cluster. Default: from the contract.
+    only : str or sequence of str
+        Clusters to add. Default: all that the network does not know.
+    most : int
+        Rows of a cluster that are used at most, 1 or more; the others tell what the estimate brings.
+    attr : str or sequence of str
+        Protected attributes whose bias is measured on these others.
+    label, positive, privileged, bins, missing_attr, contract, trust
+        As for an audit; a row without an attribute is left out of the bias alone.
+    metric : str, optional
+        The bias. Default: that of the task.
+    seed : int
+        Of the draw of rows.
+    force : bool
+        Overwrite `out`.
+
+    Returns
+    -------
+    Adaptation
+
+    Raises
+    ------
+    DebiasError
+        With every problem of the input that is at fault; nothing is written then.
+    """
+    started = time.perf_counter()
+    wanted = (only,) if isinstance(only, str) else tuple(only)
+    asked: dict[str, Any] = {
+        "data": data, "cluster": cluster, "attr": attr, "label": label, "positive": positive,
+        "privileged": privileged, "bins": bins, "missing_attr": missing_attr, "metric": metric, "contract": contract,
+        "trust": trust, "seed": seed, "out": out, "force": force,
+    }  # fmt: skip
+    files = [file for file in (model, data, contract) if isinstance(file, str | Path)]
+    request, _, _, table, base = together(
+        partial(Request, verb="audit", model=model, **asked),
+        partial(_check, out, most),
+        partial(check_output, out, inputs=files, force=force),
+        partial(read_table, data, "data"),
+        partial(_opened, model, contract, trust),
+    )
+    request = replace(request, task=task_of(base.network))
+    with one_thread():
+        labelled = labelled_rows(table, request, base.contract, only=wanted, most=most, seed=seed)
+        adding = _Adding(base, request, table, labelled, most, _command(request, wanted, most))
+        report, content = adding.done(base.module(labelled.sample.inputs["features"]))
+    write_atomic(Path(out), content, force=force)
+    if Path(out).read_bytes() != content:
+        raise WriteError(Problem("the file read back differs from what was written", str(out), "Check the disk."))
+    return report.model_copy(update={"seconds": time.perf_counter() - started})
+
+
+def _check(out: str | Path, most: int) -> None:
+    problems = []
+    if Path(out).suffix.lower() not in FORMATS:
+        problems.append(Problem("unknown ending", f"--out {out}", "End the name in .pt or .pt2."))
+    if most < 1:
+        problems.append(Problem(f"{most!r} is no number of rows", "--most", "Give 1 or more."))
+    if problems:
+        raise UsageError(problems)
+
+
+def _opened(model: str | Path, contract: str | Path | Contract | None, trust: bool) -> Base:
+    return Base.of(Network.open(model, trust=trust, contract=read_contract(contract)))
+
+
+def _command(request: Request, only: Sequence[str], most: int) -> str | None:
+    """Return the command that repeats the run; None where the table or the contract is no file."""
+    told = request.command()
+    if told is None:
+        return None
+    parts = ["debias", "adapt", *shlex.split(told)[2:]]
+    parts += [part for name in only for part in ("--only", name)]
+    return shlex.join([*parts, *(flag_parts("most", most) if most != MOST else [])])
+
+
+@dataclass(frozen=True)
+class _Adding:
+    """Everything that is settled before effects are estimated."""
+
+    base: Base
+    request: Request
+    table: Table
+    labelled: Labelled
+    most: int
+    command: str | None
+
+    def done(self, module: MixedEffects) -> tuple[Adaptation, bytes]:
+        """Return the report, and the content of the file, which was opened and held against the one before."""
+        base, labelled, newcomers = self.base, self.labelled, self.labelled.newcomers
+        out = Path(str(self.request.out))
+        effects = {one.name: estimated(base, module, labelled, one) for one in newcomers}
+        grown = Grown.of(base, module, effects, FORMATS[out.suffix.lower()], out)
+        network = grown.read(grown.content(write_document(grown.contract, {})))
+        grown.check(network, labelled.sample.inputs["features"])
+        found = scored(base.network, network, labelled, self._inputs(len(grown.contract.clusters)))
+        measured = measured_on(labelled, self.request, base.contract)
+        held = np.concatenate([one.held for one in newcomers])
+        clusters = [
+            self._cluster(one, effects[one.name], module.latent, figures(labelled, measured, found, one.held))
+            for one in newcomers
+        ]
+        whole = figures(labelled, measured, found, held)
+        content = grown.content(write_document(grown.contract, self._record(clusters)))
+        written = ModelInfo(
+            path=str(out),
+            format=network.archive.format,
+            size=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+        )
+        return self._report(clusters, whole, len(held), module.latent, written), content
+
+    def _inputs(self, clusters: int) -> Tensor:
+        """Return the cluster input of the new network [N, clusters]."""
+        before = self.labelled.sample.inputs["cluster"]
+        found = torch.nn.functional.pad(before, (0, clusters - before.shape[1]))
+        for place, one in enumerate(self.labelled.newcomers, before.shape[1]):
+            found[torch.from_numpy(np.concatenate([one.used, one.held])), place] = 1.0
+        return found
+
+    def _cluster(self, one: Newcomer, effects: Estimate, latent: bool, brings: list[PredictionFigures]) -> AddedCluster:
+        sample = self.labelled.sample
+        columns = [name for item in self.base.contract.features if item.role == "features" for name in item.encoded]
+        names = [f"unit {unit}" for unit in range(len(effects.slope))] if latent else columns
+        *slopes, intercept = [
+            Coefficient(name=name, mean=float(mean), sd=float(sd))
+            for name, mean, sd in zip(
+                [*names, "intercept"], [*effects.slope.tolist(), effects.intercept], effects.sd, strict=True
+            )
+        ]
+        return AddedCluster(
+            name=one.name,
+            rows=len(one.used) + len(one.held),
+            used=len(one.used),
+            held=len(one.held),
+            positives=None if sample.target is not None else int(sample.y[one.used].sum()),
+            mean=None if sample.target is None else float(sample.target[one.used].mean()),
+            intercept=intercept,
+            slopes=slopes,
+            figures=brings,
+        )
+
+    def _record(self, clusters: Sequence[AddedCluster]) -> dict[str, Any]:
+        """Return what the file says about its making: what it said before, and what was added."""
+        before = self.base.network.record
+        entry = {
+            "clusters": [one.model_dump(mode="json", exclude={"intercept", "slopes"}) for one in clusters],
+            "most": self.most,
+            "seed": self.request.seed,
+            "metric": self.request.settled_metric if self.request.attributes else None,
+            "model_sha256": self.base.network.archive.sha256,
+            "data_sha256": {"data": self.table.sha256},
+            "versions": versions(),
+        }
+        return {**before, "added": [*before.get("added", []), entry]}
+
+    def _report(
+        self,
+        clusters: list[AddedCluster],
+        whole: list[PredictionFigures],
+        held: int,
+        latent: bool,
+        written: ModelInfo,
+    ) -> Adaptation:
+        base, labelled, request = self.base, self.labelled, self.request
+        effects = base.contract.effects
+        assert effects is not None
+        notes = [*base.network.notes, *labelled.notes]
+        if effects.label_weights is None and base.contract.task == "classification":
+            notes.append("The contract does not tell how training weighted the classes: every row counts 1.")
+        import debias
+
+        return Adaptation(
+            debias_version=debias.__version__,
+            statement=_statement(clusters, whole, held),
+            task=base.contract.task,
+            label=labelled.label,
+            positive_label=labelled.positive,
+            cluster=labelled.clusters.name,
+            known=list(base.contract.clusters),
+            clusters=clusters,
+            figures=whole,
+            held=held,
+            most=self.most,
+            slopes="latent" if latent else "input",
+            prior_sd=base.prior_sd,
+            label_weights=effects.label_weights,
+            metric=request.objective.constraints[0].metric if request.attributes else None,
+            attributes=[
+                AttributeInfo(
+                    name=each.name,
+                    groups=list(each.groups),
+                    privileged=None if each.privileged is None else each.groups[each.privileged],
+                )
+                for each in labelled.sample.attributes.values()
+            ],
+            seed=request.seed,
+            model=model_info(base.network.archive, request.model),
+            output=written,
+            data={"data": table_info(self.table)},
+            trusted=base.network.archive.trusted,
+            notes=notes,
+            versions=versions(),
+            seconds=0.0,
+            command=self.command,
+        )
+
+
+def _statement(clusters: Sequence[AddedCluster], whole: Sequence[PredictionFigures], held: int) -> str:
+    used = sum(one.used for one in clusters)
+    told = f"{count(len(clusters), 'cluster')} added from {count(used, 'labelled row')}"
+    if not held:
+        return f"{told}; no other rows tell what that brings"
+    by = {one.prediction: one for one in whole}
+    with_effects, without = (_performance(by[name]) for name in ("estimate", "fixed"))
+    return f"{told}: {with_effects} with the estimated effects, {without} without, on {count(held, 'other row')}"
+
+
+def _performance(one: PredictionFigures) -> str:
+    if one.mse is not None:
+        return f"MSE {one.mse:.4g}"
+    if one.balanced_accuracy is None:
+        return "balanced accuracy undefined"
+    return f"balanced accuracy {one.balanced_accuracy:.4f}"
