@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from debias.report.training import TrainingReport
     from debias.report.tuning import Tuning
     from debias.run import audit, contract, inspect, repair
+    from debias.run.adapting import adapt
     from debias.run.catalog import data_set
     from debias.run.training import train
 
@@ -46,6 +47,7 @@ _HOME = {
     "Report": "debias.report.model",
     "TrainingReport": "debias.report.training",
     "Tuning": "debias.report.tuning",
+    "adapt": "debias.run.adapting",
     "compare": "debias.experiments.compare",
     "crossval": "debias.experiments.crossval",
     "data_set": "debias.run.catalog",
@@ -67,6 +69,7 @@ __all__ = [  # one name for every method
     "UsageError",
     "WriteError",
     "__version__",
+    "adapt",
     "audit",
     "compare",
     "contract",

@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from debias.cli import audit, compare, contract, crossval, data, importance, inspect, repair, simulate, train, tune
+from debias.cli import (
+    adapt,
+    audit,
+    compare,
+    contract,
+    crossval,
+    data,
+    importance,
+    inspect,
+    repair,
+    simulate,
+    train,
+    tune,
+)
 from debias.cli.guard import ERROR, guarded
 
 EPILOG = (
@@ -42,7 +55,20 @@ def _root(
     pass
 
 
-for verb_module in (inspect, audit, repair, compare, crossval, importance, contract, simulate, data, train, tune):
+for verb_module in (
+    inspect,
+    audit,
+    repair,
+    compare,
+    crossval,
+    importance,
+    contract,
+    simulate,
+    data,
+    train,
+    tune,
+    adapt,
+):
     verb_module.register(app)
 
 
