@@ -7,8 +7,9 @@ from importlib import import_module
 import typer
 
 from debias.cli import arguments
-from debias.cli.options import AuditOptions, MeasureOptions, verb
+from debias.cli.options import AuditOptions, MeasureOptions
 from debias.cli.output import check_files, show, write_reports
+from debias.cli.verbs import verb
 
 
 def register(app: typer.Typer) -> None:

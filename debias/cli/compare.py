@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from debias.cli import arguments
-from debias.cli.options import SEARCH, RepairOptions, verb
+from debias.cli.options import RepairOptions
 from debias.cli.repair import repair
+from debias.cli.verbs import SEARCH, verb
 from debias.errors import Problem, UsageError
 
 

@@ -11,8 +11,9 @@ import typer
 
 from debias.cli import arguments
 from debias.cli.guard import say
-from debias.cli.options import DATA, MODEL, OUTPUT, ColumnOptions, FileOptions, OutputOptions, verb
+from debias.cli.options import ColumnOptions, FileOptions, OutputOptions
 from debias.cli.output import check_files, show_json
+from debias.cli.verbs import DATA, MODEL, OUTPUT, verb
 from debias.report.text import visible
 
 

@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from debias.cli import arguments
-from debias.cli.options import DATA, MODEL, OUTPUT, SEARCH, MissingAttribute, UnseenZ, verb
+from debias.cli.choices import MissingAttribute, UnseenZ
 from debias.cli.output import check_files, show, write_reports
 from debias.cli.progress import progress_bar
+from debias.cli.verbs import DATA, MODEL, OUTPUT, SEARCH, verb
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,7 +243,7 @@ def register(app: typer.Typer) -> None:
                 features=arguments.columns(options.features),
                 ignore=arguments.columns(options.ignore) or (),
                 column_kinds=arguments.pairs(options.kind, "--kind", "NAME=KIND"),
-                task="regression" if options.regression else "classification",
+                regression=options.regression,
                 missing_attr=options.missing_attr.value,
                 folds=options.folds,
                 run_folds=options.run_folds,
@@ -252,7 +253,7 @@ def register(app: typer.Typer) -> None:
                 settings=arguments.pairs(options.settings, "--set", "NAME=VALUE"),
                 draws=options.draws,
                 seed=options.seed,
-                work_dir=options.work,
+                work=options.work,
                 workers=options.workers,
                 timeout=options.timeout,
                 ray=options.ray,

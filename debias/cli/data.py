@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from debias.cli.guard import say, silence
-from debias.cli.options import DATA, OUTPUT, verb
 from debias.cli.output import show_json
+from debias.cli.verbs import DATA, OUTPUT, verb
 from debias.errors import Problem, UsageError
 from debias.report.text import visible
 

@@ -11,9 +11,10 @@ from typing import Annotated
 import typer
 
 from debias.cli import arguments
-from debias.cli.options import DATA, MODEL, OUTPUT, SEARCH, MissingAttribute, OutputKind, verb
+from debias.cli.choices import MissingAttribute, OutputKind
 from debias.cli.output import check_files, show, write_reports
 from debias.cli.progress import progress_bar
+from debias.cli.verbs import DATA, MODEL, OUTPUT, SEARCH, verb
 
 PROBES = "Training with probes"
 

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from debias.cli.options import OUTPUT, ModelOptions, verb
+from debias.cli.options import ModelOptions
 from debias.cli.output import show
+from debias.cli.verbs import OUTPUT, verb
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,108 +1,25 @@
-"""Options of all verbs, once: a verb's options are a dataclass, its command line follows from it."""
+"""Options of all verbs, once."""
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_origin, get_type_hints
+from typing import Annotated
 
 import typer
 
-from debias.cli.guard import guarded
-from debias.flags import Flag
-
-MODEL, DATA, CONSTRAINT, SEARCH, OUTPUT = "Model", "Data", "Constraint", "Search", "Output"
-
-
-class Metric(StrEnum):
-    """Names and aliases of the metrics."""
-
-    STATISTICAL_PARITY = "statistical-parity"
-    SPD = "spd"
-    EQUAL_OPPORTUNITY = "equal-opportunity"
-    EOD = "eod"
-    PREDICTIVE_EQUALITY = "predictive-equality"
-    FPRD = "fprd"
-    EQUALIZED_ODDS = "equalized-odds"
-    EQODDS = "eqodds"
-    IMPACT_RATIO = "impact-ratio"
-    AIR = "air"
-    MEAN_DIFFERENCE = "mean-difference"
-    MDP = "mdp"
-    MSE_DISPERSION = "mse-dispersion"
-    MSESD = "msesd"
-
-
-class Performance(StrEnum):
-    """What is maximised under the bound."""
-
-    BALANCED_ACCURACY = "balanced-accuracy"
-    ACCURACY = "accuracy"
-    F1 = "f1"
-    AUROC = "auroc"
-    R2 = "r2"
-
-
-class Selection(StrEnum):
-    """How candidates are judged on the selection rows."""
-
-    CHANCE = "chance"
-    MARGIN = "margin"
-    EXPECTED = "expected"
-    CONFIDENT = "confident"
-
-
-class Side(StrEnum):
-    """Which decision is the favourable one."""
-
-    POSITIVE = "positive"
-    NEGATIVE = "negative"
-
-
-class Decision(StrEnum):
-    """How the deployed system decides for a two-class output."""
-
-    SCORE = "score"
-    ARGMAX = "argmax"
-
-
-class OutputKind(StrEnum):
-    """What the network returns."""
-
-    PROBABILITY = "probability"
-    LOGIT = "logit"
-    SOFTMAX = "softmax"
-    LOGITS2 = "logits2"
-    VALUE = "value"
-
-
-class UnseenZ(StrEnum):
-    """What the cluster input holds for a cluster that the network does not know."""
-
-    SOFT = "soft"
-    HARD = "hard"
-    ZERO = "zero"
-    ERROR = "error"
-
-
-class Edit(StrEnum):
-    """What of a mixed-effects network may be changed."""
-
-    FE = "fe"
-    FE_RE = "fe+re"
-
-
-class MissingAttribute(StrEnum):
-    """What becomes of rows without the attribute."""
-
-    ERROR = "error"
-    DROP = "drop"
-    GROUP = "group"
+from debias.cli.choices import (
+    Decision,
+    Edit,
+    Metric,
+    MissingAttribute,
+    OutputKind,
+    Performance,
+    Selection,
+    Side,
+    UnseenZ,
+)
+from debias.cli.verbs import CONSTRAINT, DATA, MODEL, OUTPUT, SEARCH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -526,90 +443,3 @@ class RepairOptions(MeasureOptions):
             rich_help_panel=OUTPUT,
         ),
     ] = None
-
-
-Options = TypeVar("Options")
-
-
-def with_settings(options: type[Options], settings: type, name: str, *, asked: bool = False) -> type[Options]:
-    """Return options with those of `settings` beside them, a dataclass whose fields are annotated with a `Flag`.
-
-    Settings of several numbers are one text with commas. Where only what was `asked` counts, a setting that the command
-    line does not name is None; its default is told by the help.
-    """
-    hints = get_type_hints(settings, include_extras=True)
-    own = [
-        (item.name, _option(hints[item.name], item, asked), dataclasses.field(default=None if asked else _text(item)))
-        for item in dataclasses.fields(settings)
-    ]
-    return dataclasses.make_dataclass(name, own, bases=(options,), frozen=True, kw_only=True)
-
-
-def _option(hint: Any, item: dataclasses.Field[Any], asked: bool) -> Any:
-    """Return the typer annotation of a setting that is annotated with a `Flag`."""
-    flag = next(one for one in hint.__metadata__ if isinstance(one, Flag))
-    text, kind = flag.help, str if get_origin(hint.__origin__) is tuple else hint.__origin__
-    if asked:
-        kind = kind | None
-        if item.default is not None:
-            text = f"{text} Default: {_told(item)}."
-    option = typer.Option(flag.on_command_line(item.name), metavar=flag.metavar, help=text, rich_help_panel=SEARCH)
-    return Annotated[kind, option]
-
-
-def _text(item: dataclasses.Field[Any]) -> Any:
-    return ",".join(map(str, item.default)) if isinstance(item.default, tuple) else item.default
-
-
-def _told(item: dataclasses.Field[Any]) -> Any:
-    return {True: "yes", False: "no"}[item.default] if isinstance(item.default, bool) else _text(item)
-
-
-def verb(
-    app: typer.Typer, name: str, options: type[Options], *, bare: bool = False
-) -> Callable[[Callable[[Options], int]], None]:
-    """Make a function of an options value into the command `name` of `app`.
-
-    Parameters
-    ----------
-    app : Typer
-        The command line.
-    name : str
-        The verb.
-    options : dataclass
-        Fields with typer annotations.
-    bare : bool
-        The verb alone does something; otherwise it shows its help.
-
-    Returns
-    -------
-    callable
-        Decorator for a function that takes the options and returns the exit code. Its docstring is the help.
-    """
-
-    def register(function: Callable[[Options], int]) -> None:
-        def command(**values: Any) -> None:
-            raise typer.Exit(guarded(functools.partial(function, options(**values))))
-
-        hints = get_type_hints(options, include_extras=True)
-        fields = dataclasses.fields(options)  # type: ignore[arg-type]
-        parameters = [
-            inspect.Parameter(
-                field.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
-                annotation=hints[field.name],
-            )
-            for field in sorted(fields, key=lambda field: field.name != "model")
-        ]
-        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        command.__annotations__ = {field.name: hints[field.name] for field in fields}
-        command.__doc__ = _flowing(function.__doc__ or "")
-        app.command(name, no_args_is_help=not bare)(command)
-
-    return register
-
-
-def _flowing(text: str) -> str:
-    """Return a docstring with each paragraph on one line, for the terminal to break."""
-    return "\n\n".join(" ".join(part.split()) for part in inspect.cleandoc(text).split("\n\n"))

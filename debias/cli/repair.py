@@ -11,9 +11,10 @@ import typer
 from debias import methods
 from debias.cli import arguments
 from debias.cli.audit import measured
-from debias.cli.options import RepairOptions, verb, with_settings
+from debias.cli.options import RepairOptions
 from debias.cli.output import check_files, show, write_reports
 from debias.cli.progress import progress_bar
+from debias.cli.verbs import verb, with_settings
 from debias.methods.base import Method
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from debias.cli.guard import say
-from debias.cli.options import DATA, OUTPUT, verb
+from debias.cli.verbs import DATA, OUTPUT, verb
 from debias.errors import Problem, UsageError
 from debias.files import check_output, write_atomic
 from debias.report.text import visible

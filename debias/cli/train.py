@@ -10,9 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from debias.cli import arguments
-from debias.cli.options import DATA, OUTPUT, SEARCH, ColumnOptions, MissingAttribute, Side, verb, with_settings
+from debias.cli.choices import MissingAttribute, Side
+from debias.cli.options import ColumnOptions
 from debias.cli.output import check_files, show, write_reports
 from debias.cli.progress import progress_bar
+from debias.cli.verbs import DATA, OUTPUT, SEARCH, verb, with_settings
 from debias.errors import Problem, UsageError
 from debias.training.settings import Settings
 

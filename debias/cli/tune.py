@@ -11,10 +11,10 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from debias.cli import arguments
-from debias.cli.options import OUTPUT, SEARCH, verb
 from debias.cli.output import check_files, show, write_reports
 from debias.cli.progress import progress_bar
 from debias.cli.train import TrainOptions
+from debias.cli.verbs import OUTPUT, SEARCH, verb
 from debias.training.settings import Settings
 
 

@@ -205,7 +205,7 @@ def test_calls_fit_the_functions(run: FakeRun, verb: str, monkeypatch: pytest.Mo
 
 
 def test_metric_names_are_those_of_the_metrics() -> None:
-    from debias.cli.options import Metric
+    from debias.cli.choices import Metric
     from debias.fairness.metrics import METRICS
 
     known = {name for info in METRICS.values() for name in (info.name, info.alias)}
