@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from debias.errors import DataError
-from debias.fairness.proxies import proxy, proxy_weights
+from debias.fairness.proxies import Proxy, proxy, proxy_weights
 
 
 def test_weights_by_hand():
@@ -70,3 +70,15 @@ def test_lemma_1_the_proxy_is_proportional_to_the_covariance(rows):
         share = a[among].mean()
         covariance = np.cov(a[among], f[among], bias=True)[0, 1]
         assert -value * share * (1 - share) == pytest.approx(covariance, abs=1e-12)
+
+
+@pytest.mark.parametrize("form", ["probability", "value", "squared-error"])
+def test_the_slope_of_every_form_is_its_gradient(form):
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(30, generator=generator, dtype=torch.float64).requires_grad_()
+    truth = torch.randn(30, generator=generator, dtype=torch.float64)
+    weights = torch.randn(30, generator=generator, dtype=torch.float64)
+    value = {"probability": scores.sigmoid(), "value": scores, "squared-error": (scores - truth) ** 2}[form]
+    (value @ weights).backward()
+    found = Proxy(weights, form, truth).slope(scores.detach())
+    np.testing.assert_allclose(found.numpy(), scores.grad.numpy(), rtol=1e-12, atol=1e-15)
