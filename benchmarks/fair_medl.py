@@ -66,7 +66,7 @@ def _crossval(name: str, kinds: tuple[str, ...], arguments: argparse.Namespace, 
     found = crossval(
         kinds,
         path,
-        work_dir=cache() / name,
+        work=cache() / name,
         run_folds=arguments.run_folds,
         workers=arguments.workers,
         progress=_tell,

@@ -70,7 +70,7 @@ SETTINGS = {
         None,
         {
             "label": "zfygpa",
-            "task": "regression",
+            "regression": True,
             "cluster": "tier",
             "attr": ("race", "male"),
             "ignore": ("pass_bar", "zgpa", "decile1b", "decile3"),

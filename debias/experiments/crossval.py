@@ -41,7 +41,7 @@ def crossval(
     features: Sequence[str] | None = None,
     ignore: Sequence[str] = (),
     column_kinds: Mapping[str, str] | None = None,
-    task: str = "classification",
+    regression: bool = False,
     missing_attr: str = "group",
     folds: int = 10,
     run_folds: int | None = None,
@@ -51,7 +51,7 @@ def crossval(
     settings: Mapping[str, Any] | None = None,
     draws: int = DRAWS,
     seed: int = 0,
-    work_dir: str | Path | None = None,
+    work: str | Path | None = None,
     workers: int | None = None,
     timeout: float | None = None,
     ray: str | None = None,
@@ -81,7 +81,8 @@ def crossval(
         Protected attributes to measure.
     seen : int, optional
         The so many largest clusters are trained on. Default: all.
-    task : {"classification", "regression"}
+    regression : bool
+        The label is a number to be predicted.
     missing_attr : {"group", "drop", "error"}
         Rows without an attribute; a group of their own, as in the paper, is the default here.
     folds : int
@@ -100,7 +101,7 @@ def crossval(
         Of the bootstrap.
     seed : int
         Of folds and trainings; fold i (from 0) is trained with seed + i, whatever the kind.
-    work_dir : path, optional
+    work : path, optional
         Folder that keeps each fold's predictions as soon as they are there; a second run takes them up. Default: none.
     workers : int, optional
         Processes at a time; no figure depends on it. Default: the cores.
@@ -135,7 +136,7 @@ def crossval(
             features=None if features is None else tuple(features),
             ignore=tuple(ignore),
             kinds=dict(column_kinds or {}),
-            task=task,  # type: ignore[arg-type]
+            task="regression" if regression else "classification",
             missing_attr=missing_attr,  # type: ignore[arg-type]
             folds=folds,
             unseen_z=unseen_z,  # type: ignore[arg-type]
@@ -148,11 +149,11 @@ def crossval(
         bench = Bench.open(protocol)
         chosen = variants(asked, list(bench.rows.attributes), shared=settings, adversaries=debias_attr)
         against = baselines(chosen, baseline)
-        with _folder(work_dir) as folder:
+        with _folder(work) as folder:
             run = Run(bench, chosen, tuple(range(run_folds or folds)), folder)
             run.train(partial(_backend, backend, workers or jobs.cores(), timeout, ray), progress)
             found = report(run, against, draws)
-    command = _command(protocol, asked, run_folds, baseline, debias_attr, settings, draws, work_dir)
+    command = _command(protocol, asked, run_folds, baseline, debias_attr, settings, draws, work)
     return found.model_copy(update={"seconds": time.perf_counter() - start, "command": command})
 
 
@@ -201,7 +202,7 @@ def _command(
     debias_attr: Sequence[str] | None,
     settings: Mapping[str, Any] | None,
     draws: int,
-    work_dir: str | Path | None,
+    work: str | Path | None,
 ) -> str | None:
     """Return the command that repeats the run; None where the table is no file."""
     if not isinstance(protocol.data, str | Path):
@@ -223,7 +224,7 @@ def _command(
         "baseline": baseline,
         "draws": draws if draws != DRAWS else None,
         "seed": protocol.seed,
-        "work": None if work_dir is None else str(work_dir),
+        "work": None if work is None else str(work),
     }
     parts = ["debias", "crossval", *asked]
     for name, value in plain.items():

@@ -92,12 +92,12 @@ def test_flags_become_arguments(call: Call, asked: dict[str, Any], tmp_path: Pat
         "ignore": ["a", "b"],
         "draws": 50,
         "seed": 4,
-        "work_dir": tmp_path,
+        "work": tmp_path,
         "workers": 3,
         "timeout": 60.0,
         "ray": "local",
         "column_kinds": {"x": "category"},
-        "task": "regression",
+        "regression": True,
     }
     assert {name: asked[name] for name in wanted} == wanted
 

@@ -47,7 +47,7 @@ CLASSES: dict[str, Any] = {
     "workers": 1,
 }
 """Arguments of `crossval` for the classification of `table`."""
-NUMBERS = {**CLASSES, "label": "score", "positive": None, "ignore": ("good",), "task": "regression"}
+NUMBERS = {**CLASSES, "label": "score", "positive": None, "ignore": ("good",), "regression": True}
 
 
 def predicted(rows: list[int], scores: list[float], swaps: dict[str, list[float]] | None = None) -> Predicted:

@@ -35,7 +35,7 @@ def told(found: CrossValidation) -> dict[str, Any]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[CrossValidation, Path]:
     """Return a run of all folds and the folder of its predictions."""
     folder = tmp_path_factory.mktemp("work")
-    return crossval(KINDS, table(), work_dir=folder, **CLASSES), folder
+    return crossval(KINDS, table(), work=folder, **CLASSES), folder
 
 
 def opened(frame: pd.DataFrame) -> Bench:
@@ -177,13 +177,13 @@ def _stop(bench: Any, progress: Any) -> None:
 
 def test_a_run_that_was_ended_goes_on(whole: tuple[CrossValidation, Path], tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        crossval(KINDS, table(), work_dir=tmp_path, backend=Stopped(4), **CLASSES)
+        crossval(KINDS, table(), work=tmp_path, backend=Stopped(4), **CLASSES)
     kept = sorted(tmp_path.iterdir())
     assert len(kept) == 4
     kept[0].write_bytes(kept[0].read_bytes()[:1000])  # as after a crash of the disk
     times = {path: path.stat().st_mtime_ns for path in kept}
     last = Stopped(9)
-    found = crossval(KINDS, table(), work_dir=tmp_path, backend=last, **CLASSES)
+    found = crossval(KINDS, table(), work=tmp_path, backend=last, **CLASSES)
     assert last.left == 3
     assert [path for path in kept if path.stat().st_mtime_ns == times[path]] == kept[1:]
     assert told(found) == told(whole[0])
@@ -193,10 +193,10 @@ def test_a_run_that_was_ended_goes_on(whole: tuple[CrossValidation, Path], tmp_p
 def test_nothing_of_other_rows_or_settings_is_taken_up(whole: tuple[CrossValidation, Path]) -> None:
     _, folder = whole
     before = len(list(folder.iterdir()))
-    crossval("medl", table(), work_dir=folder, **{**CLASSES, "run_folds": 1})
+    crossval("medl", table(), work=folder, **{**CLASSES, "run_folds": 1})
     assert len(list(folder.iterdir())) == before
-    crossval("medl:lr=0.002", table(), work_dir=folder, **{**CLASSES, "run_folds": 1})
-    crossval("medl", table(seed=1), work_dir=folder, **{**CLASSES, "run_folds": 1})
+    crossval("medl:lr=0.002", table(), work=folder, **{**CLASSES, "run_folds": 1})
+    crossval("medl", table(seed=1), work=folder, **{**CLASSES, "run_folds": 1})
     assert len(list(folder.iterdir())) == before + 2
 
 
@@ -207,7 +207,7 @@ def test_the_number_of_workers_changes_no_figure(whole: tuple[CrossValidation, P
 
 def test_on_ray_the_figures_are_the_same(whole: tuple[CrossValidation, Path], tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
-    found = crossval(KINDS, table(), work_dir=tmp_path, ray="local", **{**CLASSES, "workers": 2})
+    found = crossval(KINDS, table(), work=tmp_path, ray="local", **{**CLASSES, "workers": 2})
     assert len(list(tmp_path.iterdir())) == 6
     assert told(found) == told(whole[0])
 
@@ -219,7 +219,7 @@ def test_results_come_back_from_where_the_folder_cannot_be_reached(
         def run(self, *arguments: Any) -> Any:
             return jobs.Serial().run(*arguments)
 
-    found = crossval(KINDS, table(), work_dir=tmp_path, backend=Away(), **CLASSES)
+    found = crossval(KINDS, table(), work=tmp_path, backend=Away(), **CLASSES)
     assert len(list(tmp_path.iterdir())) == 6
     assert told(found) == told(whole[0])
 
