@@ -39,6 +39,11 @@ ADULT = (
 )
 """λ is 0.3 unless told otherwise, adversaries on sex and age unless `attr` names them."""
 ACS = ("medl", "fair-adb-medl")
+CHANGE = (
+    *("model", "head", "rows", "attribute", "metric", "before", "after", "difference", "improvement"),
+    *("low", "high", "p", "p_holm", "p_folds"),
+)
+"""What is kept of a figure beside its baseline's, see `debias.report.crossval.Change`."""
 LAW = ("nnet", "medl", *(f"fair-adb-medl:lambda_fair={value}" for value in (0.1, 0.3, 1, 3)))
 
 
@@ -117,7 +122,7 @@ def _condensed(found: Any) -> dict[str, Any]:
             }
             for model in found.models
         ],
-        "changes": [item.model_dump(exclude={"baseline"}) for item in found.changes],
+        "changes": {"columns": CHANGE, "rows": [[getattr(item, name) for name in CHANGE] for item in found.changes]},
         "signs": [item.model_dump() for item in found.signs],
     }
 
@@ -206,7 +211,7 @@ def _short(value: Any) -> Any:
         return float(f"{value:.6g}")
     if isinstance(value, dict):
         return {name: _short(part) for name, part in value.items()}
-    return [_short(part) for part in value] if isinstance(value, list) else value
+    return [_short(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def main() -> int:

@@ -48,8 +48,10 @@ class Run:
     def __init__(self, result: Mapping[str, Any]) -> None:
         self.result = result
         self.models = {model["name"]: model for model in result["models"]}
+        columns = result["changes"]["columns"]
+        told = [dict(zip(columns, row, strict=True)) for row in result["changes"]["rows"]]
         keys = ("model", "head", "rows", "attribute", "metric")
-        self.changes = {tuple(item[key] for key in keys): item for item in result["changes"]}
+        self.changes = {tuple(item[key] for key in keys): item for item in told}
 
     def head(self, model: str, rows: str = "seen", head: str | None = None) -> Mapping[str, Any]:
         """Return the figures of a model's head; of the first without a name."""
@@ -157,7 +159,7 @@ def _counted(run: Run) -> Iterator[str]:
     for item in run.result["signs"]:
         seen = [
             change["difference"] < 0
-            for change in run.result["changes"]
+            for change in run.changes.values()
             if change["model"] == item["model"]
             and change["rows"] == "seen"
             and change["attribute"] is not None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +191,26 @@ def test_a_run_that_was_ended_goes_on(whole: tuple[CrossValidation, Path], tmp_p
     assert [path for path in kept if path.stat().st_mtime_ns == times[path]] == kept[1:]
     assert told(found) == told(whole[0])
     assert sum(run.resumed for model in found.models for run in model.folds) == 3
+
+
+SCRIPT = """
+from debias.experiments.crossval import crossval
+from tests.experiments.crossval_table import CLASSES, table
+crossval({kinds!r}, table(), work={folder!r}, **CLASSES)
+"""
+
+
+def test_a_run_that_was_killed_goes_on(whole: tuple[CrossValidation, Path], tmp_path: Path) -> None:
+    script = SCRIPT.format(kinds=list(KINDS), folder=str(tmp_path))
+    running = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[2])
+    while running.poll() is None and not list(tmp_path.glob("*.npz")):
+        time.sleep(0.02)
+    running.kill()
+    running.wait()
+    before = len(list(tmp_path.glob("*.npz")))
+    found = crossval(KINDS, table(), work=tmp_path, **CLASSES)
+    assert sum(run.resumed for model in found.models for run in model.folds) == before > 0
+    assert told(found) == told(whole[0])
 
 
 def test_nothing_of_other_rows_or_settings_is_taken_up(whole: tuple[CrossValidation, Path]) -> None:
