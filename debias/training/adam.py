@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,16 +20,13 @@ class Adam:
         Trained from here on. Their numbers move into one flat tensor, of which each is a view; see `release`.
     lr : float
         Learning rate.
-    averaging : float
-        Steps, about, over which `averaged` averages the parameters; 0 keeps no average.
     """
 
-    def __init__(self, parameters: Sequence[Tensor], lr: float, averaging: float = 0.0) -> None:
+    def __init__(self, parameters: Sequence[Tensor], lr: float) -> None:
         self.parameters, self.lr, self.steps = list(parameters), lr, 0
         self._flat = torch.cat([value.detach().reshape(-1) for value in self.parameters])
         self._first, self._second = torch.zeros_like(self._flat), torch.zeros_like(self._flat)
         self._work = torch.empty_like(self._flat)
-        self._horizon, self._average = averaging, self._flat.clone()
         ends, begin = [], 0
         for value in self.parameters:
             ends.append((begin, begin + value.numel()))
@@ -54,21 +50,6 @@ class Adam:
         torch.sqrt(self._second, out=self._work).add_(_EPS * correction)
         rate = self.lr * correction / (1 - _BETAS[0] ** self.steps)
         self._flat.addcdiv_(self._first, self._work, value=-rate)
-        if self._horizon:
-            self._average.lerp_(self._flat, 1 / min(self.steps, self._horizon))
-
-    @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """Hold the average of the parameters in their place for a while."""
-        if not self._horizon:
-            yield
-            return
-        kept = self._flat.clone()
-        self._flat.copy_(self._average)
-        try:
-            yield
-        finally:
-            self._flat.copy_(kept)
 
     def forget(self, parameters: Iterable[Tensor], place: int | None = None) -> None:
         """Set the moments of parameters to 0, or of one entry of their first dimension."""
@@ -94,8 +75,7 @@ class Adam:
 
     @property
     def _kept(self) -> dict[str, Tensor]:
-        parts = {"parameters": self._flat, "first": self._first, "second": self._second}
-        return parts | ({"average": self._average} if self._horizon else {})
+        return {"parameters": self._flat, "first": self._first, "second": self._second}
 
     def release(self) -> None:
         """Give each parameter a tensor of its own again."""

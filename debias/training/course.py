@@ -74,8 +74,7 @@ class Course:
             if adversary is not None
             for parameter in adversary.parameters()
         ]
-        steps = settings.averaging * (self.data.n // self.data.batch)
-        self.optimizer = Adam(list(self.module.parameters()), settings.lr, steps)
+        self.optimizer = Adam(list(self.module.parameters()), settings.lr)
         self.adversary_optimizer = Adam(adversaries, settings.lr_adversary) if adversaries else None
         self.order, self.draws = generator(seed, 2), generator(seed, 3)
 

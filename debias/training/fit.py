@@ -255,11 +255,9 @@ class _Run:
                 )
             self.history.append(found)
             return found
-        with self.course.optimizer.averaged():
-            measured, cuts = self.judge(self.course.module)
-            state, spreads = self.course.network_state(), self._spreads()
+        measured, cuts = self.judge(self.course.module)
         revived = self.course.revive(losses)
-        found |= measured | spreads | {"events": [f"{name} did no better than chance" for name in revived]}
+        found |= measured | self._spreads() | {"events": [f"{name} did no better than chance" for name in revived]}
         self.history.append(found)
         # while no epoch is eligible the last one stands
         if not self.best.get("eligible") or (found["eligible"] and found["j"] > self.best["j"]):
@@ -268,7 +266,7 @@ class _Run:
                 "eligible": found["eligible"],
                 "j": found["j"],
                 "cuts": cuts,
-                "module": state,
+                "module": self.course.network_state(),
             }
         return found
 

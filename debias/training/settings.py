@@ -25,8 +25,6 @@ class Settings:
         The most passes over the training rows; rows of a mini-batch.
     lr, lr_adversary : float
         Learning rates of Adam.
-    averaging : float
-        Epochs, about, over which the network's numbers are averaged for what is measured and kept; 0 takes the last.
     patience : int
         Eligible epochs without a better one after which training stops; 0 never stops.
     warmup : int
@@ -72,9 +70,6 @@ class Settings:
     batch_size: Annotated[int, Flag("Rows of a mini-batch.", metavar="N")] = 128
     lr: Annotated[float, Flag("Learning rate of the network.", metavar="RATE")] = 1e-3
     lr_adversary: Annotated[float, Flag("Learning rate of the adversaries.", metavar="RATE")] = 1e-3
-    averaging: Annotated[
-        float, Flag("Epochs over which the weights that are kept are averaged; 0 takes the last.", metavar="N")
-    ] = 0.0
     patience: Annotated[int, Flag("Stop after so many epochs without a better one; 0 never stops.", metavar="N")] = 8
     warmup: Annotated[
         int, Flag("First epochs in which the network ignores its adversaries; never chosen.", metavar="N")
@@ -152,7 +147,7 @@ class Settings:
         for name in ("patience", "warmup"):
             if getattr(self, name) < 0:
                 yield _off(getattr(self, name), name, "Give 0 or more.")
-        weights = ("averaging", "lambda_fixed", "lambda_cluster", "kl", "lambda_fair", "lambda_fair_mixed")
+        weights = ("lambda_fixed", "lambda_cluster", "kl", "lambda_fair", "lambda_fair_mixed")
         for name in (*weights, "lambda_correlation", "lambda_swap"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value >= 0):

@@ -290,25 +290,3 @@ def test_adam_is_that_of_torch() -> None:
     optimizer.release()
     assert ours[0].data_ptr() != ours[1].data_ptr()
     assert ours[0].untyped_storage().nbytes() == 48
-
-
-def test_parameters_are_averaged_over_the_horizon_and_go_on_as_they_were() -> None:
-    value = nn.Parameter(torch.tensor([1.0, -2.0]))
-    optimizer, plain = Adam([value], 0.1, 4), nn.Parameter(torch.tensor([1.0, -2.0]))
-    reference = Adam([plain], 0.1)
-    average = torch.zeros(2)
-    for step in range(1, 11):
-        optimizer.step((value - 3).square().sum())
-        reference.step((plain - 3).square().sum())
-        share = 1 / min(step, 4)  # the plain mean at first
-        average = (1 - share) * average + share * plain.detach()
-        with optimizer.averaged():
-            torch.testing.assert_close(value.detach(), average)
-        assert torch.equal(value, plain)
-    other = nn.Parameter(torch.zeros(2))
-    again = Adam([other], 0.1, 4)
-    again.load(optimizer.state())
-    with again.averaged():
-        torch.testing.assert_close(other.detach(), average)
-    with reference.averaged():
-        assert torch.equal(value, plain)
