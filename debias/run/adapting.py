@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,26 +16,22 @@ from torch import Tensor
 
 from debias.contract import Contract, write_document
 from debias.data.tables import Table, read_table
-from debias.errors import Problem, UsageError, WriteError, together
+from debias.errors import Problem, WriteError, together
 from debias.files import check_output, write_atomic
 from debias.model.network import Network
 from debias.report.adaptation import Adaptation, AddedCluster, Coefficient, PredictionFigures
 from debias.report.model import AttributeInfo, ModelInfo
 from debias.run.adapting_figures import figures, measured_on, scored
 from debias.run.adapting_network import Base, Grown, estimated
+from debias.run.adapting_request import MOST, Asked
 from debias.run.adapting_rows import Labelled, Newcomer, labelled_rows
-from debias.run.opening import Request, flag_parts, model_info, read_contract, table_info, task_of, versions
+from debias.run.opening import model_info, read_contract, table_info, versions
 from debias.run.training import one_thread
-from debias.run.training_request import FORMATS
 from debias.training.fewshot import Estimate
-from debias.training.networks import MixedEffects
 from debias.words import count
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MOST = 50
-"""Rows of a cluster that are used at most, where nothing else is asked."""
 
 
 def adapt(
@@ -102,53 +97,33 @@ def adapt(
         With every problem of the input that is at fault; nothing is written then.
     """
     started = time.perf_counter()
-    wanted = (only,) if isinstance(only, str) else tuple(only)
-    asked: dict[str, Any] = {
-        "data": data, "cluster": cluster, "attr": attr, "label": label, "positive": positive,
-        "privileged": privileged, "bins": bins, "missing_attr": missing_attr, "metric": metric, "contract": contract,
-        "trust": trust, "seed": seed, "out": out, "force": force,
-    }  # fmt: skip
-    files = [file for file in (model, data, contract) if isinstance(file, str | Path)]
-    request, _, _, table, base = together(
-        partial(Request, verb="audit", model=model, **asked),
-        partial(_check, out, most),
-        partial(check_output, out, inputs=files, force=force),
+    asked, _, table, base = together(
+        partial(
+            Asked, model=model, data=data, out=out, cluster=cluster, only=only, most=most, attr=attr, label=label,
+            positive=positive, privileged=privileged, bins=bins, missing_attr=missing_attr, metric=metric,
+            contract=contract, trust=trust, seed=seed, force=force,
+        ),
+        partial(check_output, out, inputs=_files(model, data, contract), force=force),
         partial(read_table, data, "data"),
         partial(_opened, model, contract, trust),
-    )
-    request = replace(request, task=task_of(base.network))
+    )  # fmt: skip
     with one_thread():
-        labelled = labelled_rows(table, request, base.contract, only=wanted, most=most, seed=seed)
-        adding = _Adding(base, request, table, labelled, most, _command(request, wanted, most))
-        report, content = adding.done(base.module(labelled.sample.inputs["features"]))
+        labelled, _ = together(
+            partial(labelled_rows, table, asked, base.contract), partial(asked.settled_metric, base.contract.task)
+        )
+        report, content = _Adding(base, asked, table, labelled).done()
     write_atomic(Path(out), content, force=force)
     if Path(out).read_bytes() != content:
         raise WriteError(Problem("the file read back differs from what was written", str(out), "Check the disk."))
     return report.model_copy(update={"seconds": time.perf_counter() - started})
 
 
-def _check(out: str | Path, most: int) -> None:
-    problems = []
-    if Path(out).suffix.lower() not in FORMATS:
-        problems.append(Problem("unknown ending", f"--out {out}", "End the name in .pt or .pt2."))
-    if most < 1:
-        problems.append(Problem(f"{most!r} is no number of rows", "--most", "Give 1 or more."))
-    if problems:
-        raise UsageError(problems)
+def _files(*given: Any) -> list[str | Path]:
+    return [file for file in given if isinstance(file, str | Path)]
 
 
 def _opened(model: str | Path, contract: str | Path | Contract | None, trust: bool) -> Base:
     return Base.of(Network.open(model, trust=trust, contract=read_contract(contract)))
-
-
-def _command(request: Request, only: Sequence[str], most: int) -> str | None:
-    """Return the command that repeats the run; None where the table or the contract is no file."""
-    told = request.command()
-    if told is None:
-        return None
-    parts = ["debias", "adapt", *shlex.split(told)[2:]]
-    parts += [part for name in only for part in ("--only", name)]
-    return shlex.join([*parts, *(flag_parts("most", most) if most != MOST else [])])
 
 
 @dataclass(frozen=True)
@@ -156,22 +131,21 @@ class _Adding:
     """Everything that is settled before effects are estimated."""
 
     base: Base
-    request: Request
+    asked: Asked
     table: Table
     labelled: Labelled
-    most: int
-    command: str | None
 
-    def done(self, module: MixedEffects) -> tuple[Adaptation, bytes]:
+    def done(self) -> tuple[Adaptation, bytes]:
         """Return the report, and the content of the file, which was opened and held against the one before."""
         base, labelled, newcomers = self.base, self.labelled, self.labelled.newcomers
-        out = Path(str(self.request.out))
+        out, features = Path(self.asked.out), labelled.sample.inputs["features"]
+        module = base.module(features)
         effects = {one.name: estimated(base, module, labelled, one) for one in newcomers}
-        grown = Grown.of(base, module, effects, FORMATS[out.suffix.lower()], out)
+        grown = Grown.of(base, module, effects, self.asked.form, out)
         network = grown.read(grown.content(write_document(grown.contract, {})))
-        grown.check(network, labelled.sample.inputs["features"])
+        grown.check(network, features)
         found = scored(base.network, network, labelled, self._inputs(len(grown.contract.clusters)))
-        measured = measured_on(labelled, self.request, base.contract)
+        measured = measured_on(labelled, self.asked, base.contract)
         held = np.concatenate([one.held for one in newcomers])
         clusters = [
             self._cluster(one, effects[one.name], module.latent, figures(labelled, measured, found, one.held))
@@ -222,9 +196,9 @@ class _Adding:
         before = self.base.network.record
         entry = {
             "clusters": [one.model_dump(mode="json", exclude={"intercept", "slopes"}) for one in clusters],
-            "most": self.most,
-            "seed": self.request.seed,
-            "metric": self.request.settled_metric if self.request.attributes else None,
+            "most": self.asked.most,
+            "seed": self.asked.seed,
+            "metric": self.asked.settled_metric(self.base.contract.task),
             "model_sha256": self.base.network.archive.sha256,
             "data_sha256": {"data": self.table.sha256},
             "versions": versions(),
@@ -239,7 +213,7 @@ class _Adding:
         latent: bool,
         written: ModelInfo,
     ) -> Adaptation:
-        base, labelled, request = self.base, self.labelled, self.request
+        base, labelled, asked = self.base, self.labelled, self.asked
         effects = base.contract.effects
         assert effects is not None
         notes = [*base.network.notes, *labelled.notes]
@@ -258,11 +232,11 @@ class _Adding:
             clusters=clusters,
             figures=whole,
             held=held,
-            most=self.most,
+            most=asked.most,
             slopes="latent" if latent else "input",
             prior_sd=base.prior_sd,
             label_weights=effects.label_weights,
-            metric=request.objective.constraints[0].metric if request.attributes else None,
+            metric=asked.settled_metric(base.contract.task),
             attributes=[
                 AttributeInfo(
                     name=each.name,
@@ -271,15 +245,15 @@ class _Adding:
                 )
                 for each in labelled.sample.attributes.values()
             ],
-            seed=request.seed,
-            model=model_info(base.network.archive, request.model),
+            seed=asked.seed,
+            model=model_info(base.network.archive, asked.model),
             output=written,
             data={"data": table_info(self.table)},
             trusted=base.network.archive.trusted,
             notes=notes,
             versions=versions(),
             seconds=0.0,
-            command=self.command,
+            command=asked.command(),
         )
 
 

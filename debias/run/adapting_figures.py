@@ -16,9 +16,9 @@ from debias.model import effects
 from debias.model.network import Network
 from debias.report.adaptation import AttributeBias, Prediction, PredictionFigures
 from debias.report.model import Parity
+from debias.run.adapting_request import Asked
 from debias.run.adapting_rows import Labelled
 from debias.run.figures import Measured
-from debias.run.opening import Request
 from debias.run.regression import predicted
 
 
@@ -68,12 +68,10 @@ def _values(network: Network, output: Tensor) -> FloatArray:
     return found
 
 
-def measured_on(labelled: Labelled, request: Request, contract: Contract) -> Measured | None:
+def measured_on(labelled: Labelled, asked: Asked, contract: Contract) -> Measured | None:
     """Return the rows with the biases that are measured on them; None where no attribute was named."""
-    if not request.attributes:
-        return None
-    objective = replace(request.objective, favorable=contract.favorable or "positive")
-    return Measured.on(labelled.sample, objective, bounded=False, lenient=True)
+    objective = asked.objective(contract.task, contract.favorable or "positive")
+    return None if objective is None else Measured.on(labelled.sample, objective, bounded=False, lenient=True)
 
 
 def figures(

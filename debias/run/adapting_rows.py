@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from debias.data.sample import Clusters, FloatArray, IntArray, Sample
 from debias.data.tables import Table
 from debias.data.values import to_levels, to_numbers
 from debias.errors import ContractError, DataError, Problem
-from debias.run.opening import Request
+from debias.run.adapting_request import Asked
 from debias.words import count, listing, show
 
 
@@ -76,9 +75,7 @@ class Labelled:
         return self.sample.y.astype(np.float64) if self.sample.target is None else self.sample.target
 
 
-def labelled_rows(
-    table: Table, request: Request, contract: Contract, *, only: Sequence[str], most: int, seed: int
-) -> Labelled:
+def labelled_rows(table: Table, asked: Asked, contract: Contract) -> Labelled:
     """Read a table.
 
     A row without a cluster is left out. The label may be the same in every row where the contract tells the positive
@@ -87,16 +84,10 @@ def labelled_rows(
     Parameters
     ----------
     table : Table
-    request : Request
-        Tells label, positive value, attributes and the cluster column; the contract tells what is not told there.
+    asked : Asked
+        Tells label, positive value, attributes, cluster column, which clusters to take and how many rows of each.
     contract : Contract
-        Of the network.
-    only : sequence of str
-        Clusters to take; empty takes all that the network does not know.
-    most : int
-        Rows of each that estimate its effects; drawn where there are more.
-    seed : int
-        Of that draw. The rows of one cluster do not depend on the others.
+        Of the network; tells what is not told there.
 
     Raises
     ------
@@ -105,14 +96,14 @@ def labelled_rows(
     DataError
         Everything that is wrong with the table.
     """
-    columns = replace(request.columns, unseen_z="zero")
+    columns = asked.columns
     column = cluster_column(columns, contract)
     if column is None:
         found = "the contract does not tell which column names the cluster"
-        raise ContractError(Problem(found, str(request.model), "Name it with --cluster."))
+        raise ContractError(Problem(found, str(asked.model), "Name it with --cluster."))
     contract = with_column(contract, column)
     encoded, notes, problems = encode(table, contract, "float32")
-    label, outcome, wrong = _outcome(table, request, contract)
+    label, outcome, wrong = _outcome(table, asked, contract)
     problems += wrong
     clusters: Clusters | None = None
     newcomers: list[Newcomer] = []
@@ -123,12 +114,12 @@ def labelled_rows(
         remedy = f"Name another with --cluster. Columns: {listing(table.columns)}."
         problems.append(Problem(f"has no column {show(column)}, which names the cluster", table.name, remedy))
     if clusters is not None:
-        newcomers, wrong = _newcomers(table, clusters, only, most, seed)
+        newcomers, wrong = _newcomers(table, clusters, asked)
         problems += wrong
         if lost := int((clusters.codes < 0).sum()):
             notes.append(f"{table.name}: {count(lost, 'row')} without a cluster took no part.")
     attributes = {}
-    if request.attributes:
+    if asked.attributes:
         favorable = _favored(outcome, contract) if outcome is not None else None
         protected, wrong = read_attributes(table, columns, contract=contract, favorable=favorable)
         problems += wrong
@@ -158,18 +149,18 @@ class _Outcome:
     notes: tuple[str, ...] = ()
 
 
-def _outcome(table: Table, request: Request, contract: Contract) -> tuple[str | None, _Outcome | None, list[Problem]]:
+def _outcome(table: Table, asked: Asked, contract: Contract) -> tuple[str | None, _Outcome | None, list[Problem]]:
     """Return the label column, what it holds, and what is wrong with it."""
-    name, problems = find_label(table, request.columns, contract)
+    name, problems = find_label(table, asked.columns, contract)
     if name is None:
         return None, None, problems
     if contract.task == "regression":
-        if request.positive is not None:
+        if asked.positive is not None:
             problems.append(Problem("the network predicts a number, which has no positive value", "--positive"))
         target, wrong = _target(table, name)
         label = Label(np.zeros(len(table), np.int64), "")
         return name, None if target is None else _Outcome(label, target), problems + wrong
-    positive, told_by = request.positive, "--positive"
+    positive, told_by = asked.positive, "--positive"
     if positive is None and name == contract.label:
         positive, told_by = contract.positive, "positive of the contract"
     levels = to_levels(table.frame[name])
@@ -199,15 +190,13 @@ def _favored(outcome: _Outcome, contract: Contract) -> np.ndarray[tuple[int, ...
     return np.asarray(outcome.label.y == int(not negative))
 
 
-def _newcomers(
-    table: Table, clusters: Clusters, only: Sequence[str], most: int, seed: int
-) -> tuple[list[Newcomer], list[Problem]]:
+def _newcomers(table: Table, clusters: Clusters, asked: Asked) -> tuple[list[Newcomer], list[Problem]]:
     """Return the clusters to add with their rows divided."""
     where = f"{table.name}, column {show(clusters.name)}"
     known = {name for name, one in zip(clusters.names, clusters.known, strict=True) if one}
     present = [clusters.names[code] for code in np.unique(clusters.codes) if code >= 0]
     unknown = [name for name in present if name not in known]
-    wanted = list(dict.fromkeys(only)) or unknown
+    wanted = list(dict.fromkeys(asked.only)) or unknown
     problems = []
     if strange := [name for name in wanted if name not in unknown]:
         already, absent = [n for n in strange if n in known], [n for n in strange if n not in known]
@@ -223,7 +212,7 @@ def _newcomers(
     if problems:
         return [], problems
     return [
-        _divided(name, np.flatnonzero(clusters.codes == clusters.names.index(name)), most, seed)
+        _divided(name, np.flatnonzero(clusters.codes == clusters.names.index(name)), asked.most, asked.seed)
         for name in sorted(wanted)
     ], []
 
