@@ -113,7 +113,7 @@ def tune(
     place = Path(storage) if storage is not None else Path(f"{out}{ENDING}")
     search = Search(trials, timeout, workers or jobs.cores(), place, restart, ray)
     with jobs.one_thread():
-        together(partial(_check_files, asked, place))
+        _check_files(asked, search)
         bench = Bench.open(asked, found)
         if ray is None:
             tried, resumed = _with_optuna(bench, search, progress)
@@ -205,10 +205,17 @@ def _check_numbers(
         raise UsageError(problems)
 
 
-def _check_files(asked: Asked, storage: Path) -> None:
+def _check_files(asked: Asked, search: Search) -> None:
     inputs = [source for source in (asked.data, asked.valid) if isinstance(source, str | Path)]
-    check_output(asked.out, inputs=inputs, force=asked.force)
-    check_output(storage, inputs=[*inputs, asked.out], force=True)
+    calls = [partial(check_output, asked.out, inputs=inputs, force=asked.force), partial(_check_apart, asked, search)]
+    if search.ray is None:
+        calls.append(partial(check_output, search.storage, inputs=inputs, force=True))
+    together(*calls)
+
+
+def _check_apart(asked: Asked, search: Search) -> None:
+    if search.storage.absolute() == Path(asked.out).absolute():
+        raise UsageError(Problem("is written as --out too", f"--storage {search.storage}", "Name another file."))
 
 
 def _with_optuna(bench: Bench, search: Search, progress: Progress | None) -> tuple[list[Tried], int]:

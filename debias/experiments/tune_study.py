@@ -218,7 +218,7 @@ def work(place: Place, item: Left, deadline: float | None, bench: Bench, progres
     study = place.study(item.ordinal)
     trial: Trial = study.ask() if item.trial_id is None else optuna.trial.Trial(study, item.trial_id)
     trial.set_user_attr(ORDINAL, item.ordinal)
-    parameters = {each.name: each.suggest(trial) for each in place.space.ranges}
+    parameters = _parameters(study, trial, place.space)
 
     def report(reached: Reached) -> bool:
         if reached.epochs <= item.steps:
@@ -239,6 +239,18 @@ def work(place: Place, item: Left, deadline: float | None, bench: Bench, progres
     state = optuna.trial.TrialState.COMPLETE if complete else optuna.trial.TrialState.PRUNED
     study.tell(trial, reached.objective if complete else None, state)
     return True
+
+
+def _parameters(study: Study, trial: Trial, space: Space) -> dict[str, Any]:
+    """Return the parameters of a trial: those that it has already, and the others as they would have followed."""
+    there = trial.params
+    if there and not trial.relative_params:
+        # drawn one after the other: those that are not drawn again move the generator on
+        frozen = next(each for each in study.get_trials(deepcopy=False) if each.number == trial.number)
+        for each in space.ranges:
+            if each.name in there:
+                study.sampler.sample_independent(study, frozen, each.name, each.distribution())
+    return {each.name: each.suggest(trial) for each in space.ranges}
 
 
 def _plain(reached: Reached) -> dict[str, Any]:

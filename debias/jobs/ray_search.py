@@ -130,6 +130,7 @@ def search(
         except ImportError:
             raise UsageError(Problem("Ray Tune is not installed", "--ray", f"{INSTALL}.")) from None
         trainable = tune.with_parameters(partial(_trial, tune), call=call, context=context)
+        folder = folder.absolute()
         where = str(folder / EXPERIMENT)
         if tune.Tuner.can_restore(where):
             tuner = tune.Tuner.restore(where, trainable=trainable, resume_unfinished=True)
@@ -157,7 +158,7 @@ def search(
                 ),
                 run_config=tune.RunConfig(
                     name=EXPERIMENT,
-                    storage_path=str(folder.absolute()),
+                    storage_path=str(folder),
                     verbose=0,
                     failure_config=tune.FailureConfig(max_failures=1),
                     callbacks=[_callback(tune, plan)],
