@@ -21,9 +21,9 @@ FORMATS = (".svg", ".png")
 LONGEST = 36
 """Columns of text that a name takes at most."""
 
-PLAIN, PROBE, PROTECTED = ("#9ecae1", ""), ("#d55e00", "////"), ("#009e73", "....")
+PLAIN, PROBE, PROTECTED = ("#9ecae1", ""), ("#d55e00", "////"), ("#009e73", "\\\\\\\\")
 """Fill and hatch: the fills differ for every common kind of colour blindness, the hatches in print."""
-_BAR, _PANEL, _LEGEND = 0.24, 4.6, 0.45  # inches
+_BAR, _PANEL, _LEGEND = 0.24, 4.8, 0.45  # inches
 
 _STYLE: dict[str, Any] = {
     "text.parse_math": False,  # a name may hold $ or _
@@ -92,7 +92,7 @@ def picture(models: Sequence[ModelImportance], format: str, *, top: int, by: str
         figure = Figure(figsize=(_PANEL * len(bars), high), layout="constrained")
         panels: Sequence[Axes] = figure.subplots(1, len(bars), squeeze=False)[0]
         for axes, model, chosen in zip(panels, models, bars, strict=True):
-            _panel(axes, _head(model), chosen, "column" if by == "column" else "feature")
+            _panel(axes, _head(model), chosen)
             axes.set_ylim(max(map(len, bars)) - 0.4, -0.6)  # bars of one height in all panels
         _legend(figure, [item for chosen in bars for item in chosen])
         stream = io.BytesIO()
@@ -115,22 +115,25 @@ def _chosen(model: ModelImportance, top: int, by: str) -> list[_Item]:
 
 def _head(model: ModelImportance) -> str:
     head = shortened(model.title, LONGEST)
-    return head if model.best_probe_rank is None else f"{head}\nbest probe: rank {place(model.best_probe_rank)}"
+    if model.best_probe_rank is None:
+        return head
+    several = "" if len(model.runs) == 1 else " (median over seeds)"
+    return f"{head}\nbest probe: rank {place(model.best_probe_rank)}{several}"
 
 
 def _look(item: _Item) -> tuple[str, str]:
     return PROBE if item.probe else PROTECTED if item.protected else PLAIN
 
 
-def _panel(axes: Axes, title: str, items: list[_Item], what: str) -> None:
+def _panel(axes: Axes, title: str, items: list[_Item]) -> None:
     heights = list(range(len(items)))
     for height, item in zip(heights, items, strict=True):
         fill, hatch = _look(item)
         axes.barh(height, 100 * item.share, color=fill, hatch=hatch, edgecolor="#333333", linewidth=0.5)
     axes.set_yticks(heights, [f"{place(item.rank)}. {shortened(item.name, LONGEST)}" for item in items])
     axes.set_xlim(left=0)
-    axes.set_xlabel(f"share of all importances, % (by {what})")
-    axes.set_title(title, fontsize=10)
+    axes.set_xlabel("share of importances, %")
+    axes.set_title(title, fontsize=10, loc="right")  # there is room on the left, above the names
 
 
 def _legend(figure: Any, items: list[_Item]) -> None:
