@@ -9,18 +9,19 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from debias.errors import DebiasError, ModelError, UsageError
-from debias.experiments import tune_study
+from debias.experiments import tune_ray, tune_study
 from debias.experiments.tune import tune
 from debias.experiments.tune_space import space
 from debias.experiments.tune_study import Left, Place, kept, left, reached_by, work
 from debias.experiments.tune_trial import Reached
-from debias.jobs import JobError
+from debias.jobs import JobError, ray_search
 from debias.model.network import Network
 from debias.report.tuning import Tuning
 from debias.run.training import train
@@ -143,6 +144,26 @@ def test_trials_that_diverge_are_never_chosen() -> None:
 def study(lr: float) -> Any:
     settings = space(KINDS["fair-adb-medl"], "classification", {"epochs": 9, "lr": lr})
     return Place("m.pt.tune", settings, 0).study()
+
+
+def test_a_trial_that_fails_costs_itself_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = tune_study.run_trial, []
+
+    def sometimes(*given: Any) -> Reached:
+        calls.append(given)
+        if len(calls) == 2:
+            raise RuntimeError("something broke")
+        if len(calls) == 3:
+            raise ModelError("something else")
+        return real(*given)
+
+    monkeypatch.setattr(tune_study, "run_trial", sometimes)
+    found = run("nnet", trials=5)
+    assert [trial.state for trial in found.trials][1:3] == ["failed", "failed"]
+    assert found.trials[1].reasons == ["trial 1: unexpected RuntimeError: something broke"]
+    assert found.trials[2].reasons == ["something else"]
+    assert (found.trials[1].objective, found.trials[1].front) == (None, False)
+    assert run("nnet", trials=5, force=True).resumed == 5  # they are not tried again
 
 
 def test_no_trial_begins_after_the_time() -> None:
@@ -331,6 +352,35 @@ def test_rows_are_those_of_a_training() -> None:
 
 
 # On Ray Tune.
+
+
+def test_what_a_trial_tells_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench: Any = SimpleNamespace(space=space(KINDS["nnet"], "classification"))
+    heard: list[dict[str, Any]] = []
+
+    def trial(bench: Any, parameters: dict[str, Any], report: Any, progress: Any) -> Reached:
+        del bench, progress
+        if parameters["lr"] < 0:
+            raise ModelError("something")
+        return made(parameters, report, epochs=parameters["epochs"], bad=parameters["bad"])
+
+    monkeypatch.setattr(tune_ray, "run_trial", trial)
+
+    def tried(**parameters: Any) -> Any:
+        heard.clear()
+        tune_ray.trial(bench, {"lr": 0.001, "epochs": 27, "bad": False, **parameters}, heard.append)
+        assert json.loads(json.dumps(heard)) == heard
+        return tune_ray._of(ray_search.Tried(4, parameters, heard[-1]), 27)
+
+    whole = tried()
+    assert (whole.state, whole.best.epochs, [each["epochs"] for each in heard]) == ("complete", 27, [*range(1, 28)])
+    assert [each["objective"] for each in heard] == sorted(each["objective"] for each in heard)
+    assert tried(epochs=5).state == "complete"  # its patience was at an end
+    assert tune_ray._of(ray_search.Tried(4, {}, heard[2]), 27).state == "pruned"  # that is where Ray Tune ended it
+    assert tried(bad=True).state == "diverged"
+    assert heard[-1]["objective"] == ray_search.WORST
+    assert (tried(lr=-1.0).state, tried(lr=-1.0).reasons) == ("failed", ["something"])
+    assert tune_ray._of(ray_search.Tried(4, {}, {}, "the worker died"), 27).reasons == ["the worker died"]
 
 
 def test_ray_tune_searches_and_keeps_its_trials() -> None:
