@@ -32,6 +32,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 FOUR = "fair-adb-medl:attr=sex+age+race+marital-status"
 ADULT = (
     *("nnet", "cluster-input", "da", "fair-adb-da", "fair-acl-da", "fair-adb-nnet", "medl", "fair-adb-medl", FOUR),
+    "fair-adb-medl:lambda_swap=0.3,swap=sex",
     "fair-adb-medl:lambda_swap=1",
     "fair-adb-medl:lambda_fair=1",
     "fair-adb-medl:lambda_fair=1,lambda_swap=1",

@@ -26,12 +26,13 @@ PAPERS = ("tpr_sd", "fpr_sd", "demographic_parity", "attribute_swap")
 """The paper's four metrics of a classification."""
 NAMES = {
     "fair-adb-medl:attr=sex+age+race+marital-status": "fair-adb-medl, four attributes",
+    "fair-adb-medl:lambda_swap=0.3,swap=sex": "fair-adb-medl, pair-swap 0.3 of sex",
     "fair-adb-medl:lambda_swap=1": "fair-adb-medl, pair-swap 1",
     "fair-adb-medl:lambda_fair=1": "fair-adb-medl, λ 1",
     "fair-adb-medl:lambda_fair=1,lambda_swap=1": "fair-adb-medl, λ 1, pair-swap 1",
     "fair-acl-da:correlation_given_label=true": "fair-acl-da, given the label",
 }
-FOUR, SWAP = "fair-adb-medl:attr=sex+age+race+marital-status", "fair-adb-medl:lambda_swap=1"
+FOUR, SWAP = "fair-adb-medl:attr=sex+age+race+marital-status", "fair-adb-medl:lambda_swap=0.3,swap=sex"
 FAIR = "fair-adb-medl"
 GIB = 2**30
 
