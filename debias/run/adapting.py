@@ -21,6 +21,7 @@ from debias.files import check_output, write_atomic
 from debias.model.network import Network
 from debias.report.adaptation import Adaptation, AddedCluster, Coefficient, PredictionFigures
 from debias.report.model import AttributeInfo, ModelInfo
+from debias.report.text import rate
 from debias.run.adapting_figures import figures, measured_on, scored
 from debias.run.adapting_network import Base, Grown, estimated
 from debias.run.adapting_request import MOST, Asked
@@ -264,12 +265,10 @@ def _statement(clusters: Sequence[AddedCluster], whole: Sequence[PredictionFigur
         return f"{told}; no other rows tell what that brings"
     by = {one.prediction: one for one in whole}
     with_effects, without = (_performance(by[name]) for name in ("estimate", "fixed"))
-    return f"{told}: {with_effects} with the estimated effects, {without} without, on {count(held, 'other row')}"
+    return f"{told}: {with_effects} with the estimated effects; {without} without, on {count(held, 'other row')}"
 
 
 def _performance(one: PredictionFigures) -> str:
     if one.mse is not None:
         return f"MSE {one.mse:.4g}"
-    if one.balanced_accuracy is None:
-        return "balanced accuracy undefined"
-    return f"balanced accuracy {one.balanced_accuracy:.4f}"
+    return f"balanced accuracy {rate(one.balanced_accuracy)}, AUROC {rate(one.auroc)}"
