@@ -191,7 +191,7 @@ def test_all_problems_at_once(place: Path) -> None:
     assert table.err.count("error: ") == 6
     files = call("prune", "no.pt", "--data", "no.csv", "--test", "no2.csv", "--attr", "sex", "--eps", "0.1")
     assert refused(files, place, before).count("no such file") == 3
-    flags = ("--eps", "2", "--margin", "-1", "--min-performance", "1", "--seed", "-1", "--holdout", "1")
+    flags = ("--eps", "-2", "--margin", "-1", "--min-performance", "1", "--seed", "-1", "--holdout", "1")
     asked = call("prune", "model.pt", *ASKED, *flags, "--device", "warp", "--stop-below", "3", "--threshold", "0")
     message = refused(asked, place, before)
     for flag in ("--eps", "--seed", "--holdout", "--device", "--stop-below", "--threshold"):

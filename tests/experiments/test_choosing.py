@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, r2_score
 
 from debias.experiments.choosing import Entry, Ground, choose, front, paired
 from debias.objective.sweep import OperatingPoint
@@ -199,3 +200,32 @@ def test_the_front_by_comparing_all_pairs(values: list[tuple[str, float, float]]
     for item in found:
         assert item.overall == (not any(beats(other, item) for other in points))
     assert [abs(item.bias) for item in found] == sorted(abs(item.bias) for item in found)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_lead_of_a_regression_is_that_of_r2_row_by_row(weighted: bool) -> None:
+    random = np.random.default_rng(0)
+    target = random.normal(30, 6, 500)
+    weight = random.uniform(0.5, 2, 500) if weighted else None
+    ground = Ground(np.zeros(500, bool), weight, "r2", 0.0, target)
+    predictions = [target + random.normal(0, sd, 500) for sd in (2.0, 2.4)]
+    scores = [r2_score(target, one, sample_weight=weight) for one in predictions]
+    assert [ground.parts(one).sum() for one in predictions] == pytest.approx(scores)
+    first, second = (
+        Entry(name, OperatingPoint(np.nan, r2, 0.0, r2, True, r2, (0.0,), r2), one, False)
+        for name, r2, one in zip("ab", scores, predictions, strict=True)
+    )
+    lead = paired(first, second, ground)
+    assert lead.difference == pytest.approx(scores[0] - scores[1])
+    drawn = []
+    for _ in range(600):
+        rows = random.integers(0, 500, 500)
+        mass = None if weight is None else weight[rows]
+        drawn.append(
+            r2_score(target[rows], predictions[0][rows], sample_weight=mass)
+            - r2_score(target[rows], predictions[1][rows], sample_weight=mass)
+        )
+    assert lead.standard_error == pytest.approx(np.std(drawn), rel=0.2)
+    assert choose([second, first], ground).index == 1
+    missed = replace(second, point=replace(second.point, feasible=False))
+    assert "and R² " in choose([missed], ground).reason

@@ -194,7 +194,7 @@ def test_progress_tells_the_methods() -> None:
 @pytest.mark.usefixtures("place")
 def test_what_is_wrong_is_told_at_once_and_nothing_is_written() -> None:
     with pytest.raises(UsageError) as caught:
-        compared("gda", "magic", eps=2.0, workers=0, timeout=-1.0, settings={"gda": {"lr": "x"}})
+        compared("gda", "magic", eps=-2.0, workers=0, timeout=-1.0, settings={"gda": {"lr": "x"}})
     where = {problem.where for problem in caught.value.problems}
     assert {"--methods", "--set gda.lr", "--eps", "--workers", "--timeout"} <= where
     assert not Path("model.compare.pt").exists()
