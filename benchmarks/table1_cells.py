@@ -13,7 +13,7 @@ import table1_networks as networks
 
 from debias.data.sample import Sample, joined
 from debias.data.split import holdout
-from debias.run.opening import DEFAULT_FIT_SHARE
+from debias.run.request import DEFAULT_FIT_SHARE
 
 EPS = 0.05
 METRICS = {"spd": "statistical-parity", "eod": "equal-opportunity"}

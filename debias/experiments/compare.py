@@ -17,8 +17,8 @@ from debias.experiments.contestants import Settings, contestants, flags
 from debias.jobs import Job, JobError, Outcome
 from debias.methods.base import Method, Progress
 from debias.report.comparison import Candidate, Comparison, FrontPoint
-from debias.run.opening import DEFAULT_FIT_SHARE, Request
 from debias.run.repairing import finish
+from debias.run.request import DEFAULT_FIT_SHARE, Request
 from debias.run.workbench import Attempt, Workbench, output_path
 
 if TYPE_CHECKING:

@@ -207,7 +207,7 @@ def _command(
     """Return the command that repeats the run; None where the table is no file."""
     if not isinstance(protocol.data, str | Path):
         return None
-    from debias.run.opening import flag_parts
+    from debias.run.commands import flag_parts
 
     plain = {
         "data": str(protocol.data),

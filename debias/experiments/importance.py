@@ -17,8 +17,8 @@ from debias.jobs import Progress
 from debias.model.importance import Target
 from debias.report.importance import Importance, ModelImportance
 from debias.report.importance_picture import check_plotting, picture, unknown_picture
+from debias.run.commands import flag_parts
 from debias.run.importance import TOP, check_top, measure
-from debias.run.opening import flag_parts
 
 OF_A_FILE = ("contract", "output_kind", "trust")
 """What is said about a model file alone."""

@@ -23,7 +23,7 @@ from debias.experiments.tune_tried import Search, Tried, choose, pareto
 from debias.files import check_output
 from debias.jobs import Job, Outcome, Progress
 from debias.report.tuning import TrialState, Tuning, TuningTrial
-from debias.run.opening import flag_parts
+from debias.run.commands import flag_parts
 from debias.run.training import train
 from debias.run.training_request import Asked
 from debias.training.kinds import KINDS

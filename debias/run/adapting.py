@@ -26,7 +26,8 @@ from debias.run.adapting_figures import figures, measured_on, scored
 from debias.run.adapting_network import Base, Grown, estimated
 from debias.run.adapting_request import MOST, Asked
 from debias.run.adapting_rows import Labelled, Newcomer, labelled_rows
-from debias.run.opening import model_info, read_contract, table_info, versions
+from debias.run.opening import read_contract
+from debias.run.provenance import model_info, table_info, versions
 from debias.run.training import one_thread
 from debias.training.fewshot import Estimate
 from debias.words import count

@@ -13,7 +13,7 @@ from debias.data.columns import Columns
 from debias.errors import Problem, UsageError
 from debias.fairness.metrics import Metric, Task, canonical_metric
 from debias.objective import DEFAULTS, Constraint, Objective, unfit_metrics
-from debias.run.opening import flag_parts
+from debias.run.commands import flag_parts
 from debias.run.training_request import FORMATS
 from debias.training.export import Format
 

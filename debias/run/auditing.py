@@ -15,7 +15,9 @@ from debias.run.deciding import deployed
 from debias.run.effects import by_cluster
 from debias.run.figures import Measured
 from debias.run.leakage import information
-from debias.run.opening import Opened, Request, model_info, open_request, table_info, versions
+from debias.run.opening import Opened, open_request
+from debias.run.provenance import model_info, table_info, versions
+from debias.run.request import Request
 from debias.run.statements import bound_statement, one_decision
 from debias.run.swapping import swapped
 

@@ -39,7 +39,8 @@ from debias.report.importance import (
     ModelImportance,
     RandomEffectSummary,
 )
-from debias.run.opening import dtype_name, model_info, read_contract, table_info, versions, widths
+from debias.run.opening import dtype_name, read_contract, widths
+from debias.run.provenance import model_info, table_info, versions
 from debias.words import count, listing, show
 
 TOP = 15

@@ -18,7 +18,8 @@ from debias.report.model import Change, Figures, GroupRule, Report, RuleInfo, Se
 from debias.run.auditing import common
 from debias.run.effects import by_cluster
 from debias.run.figures import probability
-from debias.run.opening import Request, model_info, versions
+from debias.run.provenance import model_info, versions
+from debias.run.request import Request
 from debias.run.statements import one_decision, repair_statement
 from debias.run.workbench import Attempt, Workbench, output_path
 

@@ -11,7 +11,8 @@ from debias.data.sample import Sample
 from debias.data.split import holdout, overlap
 from debias.errors import together
 from debias.report.model import Rows
-from debias.run.opening import DEFAULT_FIT_SHARE, Opened
+from debias.run.opening import Opened
+from debias.run.request import DEFAULT_FIT_SHARE
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from debias.model.archive import archive_of
 from debias.model.network import Network, from_archive
 from debias.report.model import AttributeInfo, ModelInfo
 from debias.report.training import ClusterRows, Head, HeadFigures, TrainingReport, TrainingRows
-from debias.run.opening import table_info, versions
+from debias.run.provenance import table_info, versions
 from debias.training.export import Format
 from debias.training.fit import Fitted
 from debias.training.kinds import Kind

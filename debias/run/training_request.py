@@ -12,7 +12,7 @@ from debias.data.clustered import Clustered
 from debias.data.columns import Columns
 from debias.data.tables import Table
 from debias.errors import Problem, UsageError
-from debias.run.opening import flag_parts
+from debias.run.commands import flag_parts
 from debias.training.export import Format
 from debias.training.kinds import KINDS, Kind
 from debias.training.settings import Settings

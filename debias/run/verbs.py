@@ -14,8 +14,8 @@ from debias.errors import together
 from debias.methods.base import Method, Progress, silent
 from debias.report.model import Report
 from debias.run.auditing import run_audit
-from debias.run.opening import Request
 from debias.run.repairing import run_repair
+from debias.run.request import Request
 
 if TYPE_CHECKING:
     from typing import TypeAlias, TypedDict, Unpack

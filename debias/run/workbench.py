@@ -24,7 +24,8 @@ from debias.objective import Objective
 from debias.report.model import Figures
 from debias.run.deciding import deployed
 from debias.run.figures import Measured, probability
-from debias.run.opening import Opened, Request, open_request
+from debias.run.opening import Opened, open_request
+from debias.run.request import Request
 from debias.run.rows import Parts, divide
 from debias.run.statements import holds
 from debias.run.swapping import swapped

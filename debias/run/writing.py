@@ -21,7 +21,8 @@ from debias.model.rule import Rule
 from debias.model.wrapped import PREFIX, wrapped
 from debias.run.deciding import Deployed, deployed
 from debias.run.figures import Measured, probability
-from debias.run.opening import Opened, Request
+from debias.run.opening import Opened
+from debias.run.request import Request
 
 
 class Repaired:

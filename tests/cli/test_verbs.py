@@ -190,7 +190,7 @@ def test_calls_fit_the_functions(run: FakeRun, verb: str, monkeypatch: pytest.Mo
     assert call(verb, "m.pt", *flags).exit_code == 0
     monkeypatch.delitem(sys.modules, "debias.run")
     function = getattr(importlib.import_module("debias.run"), verb)
-    from debias.run.opening import Request
+    from debias.run.request import Request
 
     _, arguments, settings = run.calls[0]
     signature = inspect.signature(function)

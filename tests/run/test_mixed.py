@@ -17,7 +17,8 @@ from debias.data.sample import Sample
 from debias.errors import ContractError, DataError, DebiasError
 from debias.model.effects import cluster_predictor, draw, editable, fixed, posterior_sds
 from debias.model.network import Network
-from debias.run.opening import Request, open_request
+from debias.run.opening import open_request
+from debias.run.request import Request
 from tests.run import mixed
 
 FORMS = ("m.pt", "m.pt2")

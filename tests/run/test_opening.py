@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from debias.errors import UsageError
-from debias.run.opening import Request
+from debias.run.request import Request
 
 
 def request(**asked: Any) -> Request:
