@@ -144,5 +144,5 @@ def _not_binary(levels: Levels, where: str) -> Problem:
         f"the label is not binary: {count(len(levels.names), 'value')}, besides "
         f"{listing(levels.names[i] for i in sorted(kept))} also {shown}{' …' if len(odd) > 5 else ''}",
         where,
-        "Recode the label to two values. Of a network that predicts a number, the kind of output is value.",
+        "Recode the label to two values, or say --output-kind value where the network predicts a number.",
     )

@@ -25,7 +25,7 @@ from debias.jobs import Job, Outcome, Progress
 from debias.report.tuning import TrialState, Tuning, TuningTrial
 from debias.run.commands import flag_parts
 from debias.run.training import train
-from debias.run.training_request import Asked
+from debias.run.training.request import Asked
 from debias.training.kinds import KINDS
 from debias.training.settings import Settings
 from debias.words import count, listing

@@ -15,7 +15,7 @@ from debias.errors import UsageError, together
 from debias.experiments.tune_space import Space
 from debias.jobs import Progress
 from debias.run.training import divided
-from debias.run.training_request import Asked
+from debias.run.training.request import Asked
 from debias.training.fit import fit
 from debias.training.rows import Rows, check_rows
 from debias.training.tables import rows_of

@@ -26,8 +26,8 @@ from debias.model.effects import filled
 from debias.model.network import Network
 from debias.report.adaptation import AddedCluster
 from debias.run.adapting import adapt
-from debias.run.adapting_request import Asked
-from debias.run.adapting_rows import Labelled, labelled_rows
+from debias.run.adapting.request import Asked
+from debias.run.adapting.rows import Labelled, labelled_rows
 from debias.run.training import train
 from debias.training.fewshot import NOISE_SD
 from tests.run import mixed

@@ -14,7 +14,7 @@ from debias.errors import Problem, UsageError
 from debias.fairness.metrics import Metric, Task, canonical_metric
 from debias.objective import DEFAULTS, Constraint, Objective, unfit_metrics
 from debias.run.commands import flag_parts
-from debias.run.training_request import FORMATS
+from debias.run.training.request import FORMATS
 from debias.training.export import Format
 
 MOST = 50

@@ -15,7 +15,7 @@ from debias.contract import Contract, Feature
 from debias.errors import ContractError, ModelError, Problem
 from debias.model.archive import archive_of, serialise
 from debias.model.network import Network, from_archive
-from debias.run.adapting_rows import Labelled, Newcomer
+from debias.run.adapting.rows import Labelled, Newcomer
 from debias.training.export import Format, program_of
 from debias.training.fewshot import Estimate, estimate, with_cluster
 from debias.training.networks import MixedEffects

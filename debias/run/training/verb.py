@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-
-import torch
 
 from debias.contract import Contract
 from debias.data.clustered import Clustered
@@ -17,9 +14,10 @@ from debias.data.sample import IntArray
 from debias.data.tables import read_table
 from debias.errors import Problem, UsageError, WriteError, together
 from debias.files import check_output, write_atomic
+from debias.jobs import one_thread
 from debias.report.training import TrainingReport
-from debias.run.training_report import Done, check_file, file_record, measured, predictions, report
-from debias.run.training_request import FORMATS, Asked, check_kind, read_settings, told_settings
+from debias.run.training.report import Done, check_file, file_record, measured, predictions, report
+from debias.run.training.request import FORMATS, Asked, check_kind, read_settings, told_settings
 from debias.training.export import label_weights, model_bytes, served_contract
 from debias.training.fit import Fitted, fit
 from debias.training.kinds import Kind, kind_of
@@ -214,17 +212,6 @@ def train(
         raise WriteError(Problem("the file read back differs from what was written", str(out), "Check the disk."))
     changed = {name: value for name, value in settings.items() if name in told_settings(told)}
     return report(done, figures, content, form, asked.command(changed), time.perf_counter() - started)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute on one thread: networks this small gain nothing from more, and the same bits come out everywhere."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def divided(asked: Asked, rows: Clustered, judges: Clustered) -> tuple[IntArray, IntArray]:

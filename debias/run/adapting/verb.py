@@ -18,17 +18,17 @@ from debias.contract import Contract, write_document
 from debias.data.tables import Table, read_table
 from debias.errors import Problem, WriteError, together
 from debias.files import check_output, write_atomic
+from debias.jobs import one_thread
 from debias.model.network import Network
 from debias.report.adaptation import Adaptation, AddedCluster, Coefficient, PredictionFigures
 from debias.report.model import AttributeInfo, ModelInfo
 from debias.report.text import rate
-from debias.run.adapting_figures import figures, measured_on, scored
-from debias.run.adapting_network import Base, Grown, estimated
-from debias.run.adapting_request import MOST, Asked
-from debias.run.adapting_rows import Labelled, Newcomer, labelled_rows
+from debias.run.adapting.figures import figures, measured_on, scored
+from debias.run.adapting.network import Base, Grown, estimated
+from debias.run.adapting.request import MOST, Asked
+from debias.run.adapting.rows import Labelled, Newcomer, labelled_rows
 from debias.run.opening import read_contract
 from debias.run.provenance import model_info, table_info, versions
-from debias.run.training import one_thread
 from debias.training.fewshot import Estimate
 from debias.words import count
 

@@ -16,8 +16,8 @@ from debias.model import effects
 from debias.model.network import Network
 from debias.report.adaptation import AttributeBias, Prediction, PredictionFigures
 from debias.report.model import Parity
-from debias.run.adapting_request import Asked
-from debias.run.adapting_rows import Labelled
+from debias.run.adapting.request import Asked
+from debias.run.adapting.rows import Labelled
 from debias.run.figures import Measured
 from debias.run.regression import predicted
 

@@ -18,7 +18,7 @@ from debias.data.sample import Clusters, FloatArray, IntArray, Sample
 from debias.data.tables import Table
 from debias.data.values import to_levels, to_numbers
 from debias.errors import ContractError, DataError, Problem
-from debias.run.adapting_request import Asked
+from debias.run.adapting.request import Asked
 from debias.words import count, listing, show
 
 
