@@ -114,6 +114,7 @@ def _start(ray: Any, folder: str, workers: int) -> None:
     try:
         ray.init(
             address="local",
+            _node_ip_address="127.0.0.1",
             num_cpus=workers,
             include_dashboard=False,
             log_to_driver=False,
