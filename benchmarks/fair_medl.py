@@ -39,7 +39,7 @@ ADULT = (
     "fair-acl-da:correlation_given_label=true",
 )
 """λ is 0.3 unless told otherwise, adversaries on sex and age unless `attr` names them."""
-ACS = ("medl", "fair-adb-medl")
+ACS = ("medl", "fair-adb-medl", "fair-adb-medl:attr=sex+age+race+marital_status")
 CHANGE = (
     *("model", "head", "rows", "attribute", "metric", "before", "after", "difference", "improvement"),
     *("low", "high", "p", "p_holm", "p_folds"),
