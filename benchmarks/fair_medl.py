@@ -45,7 +45,8 @@ CHANGE = (
     *("low", "high", "p", "p_holm", "p_folds"),
 )
 """What is kept of a figure beside its baseline's, see `debias.report.crossval.Change`."""
-LAW = ("nnet", "medl", *(f"fair-adb-medl:lambda_fair={value}" for value in (0.1, 0.3, 1, 3)))
+LAW_SWAP = tuple(f"fair-adb-medl:lambda_fair={value},lambda_swap=1" for value in (0.1, 0.3, 1))
+LAW = ("nnet", "medl", *(f"fair-adb-medl:lambda_fair={value}" for value in (0.1, 0.3, 1, 3)), *LAW_SWAP)
 
 
 def adult(arguments: argparse.Namespace) -> dict[str, Any]:

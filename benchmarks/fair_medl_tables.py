@@ -84,7 +84,10 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1
 
 
 def _name(model: str) -> str:
-    return NAMES.get(model, model)
+    """Return what the page calls a network."""
+    if model in NAMES:
+        return NAMES[model]
+    return model.replace(":lambda_fair=", ", λ ").replace(",lambda_swap=", ", pair-swap ")
 
 
 def _percent(value: float | None) -> str:
@@ -277,24 +280,25 @@ def _law(result: Mapping[str, Any]) -> Iterator[str]:
     yield f"{result['statement']} Beside `medl`, mixed effects, pooled.\n"
     attributes = [item["name"] for item in result["attributes"]]
     columns = ["network", "MSE", "more MSE", *(f"{name} {what}" for name in attributes for what in ("DP", "lower by"))]
-    lines, reached = [], []
+    lines = []
+    reached: dict[str, list[str]] = {name: [] for name in (*attributes, "all at once")}
     for name in run.models:
         if not name.startswith((FAIR, "medl")):
             continue
         mse = run.value(name, "mse")
         more = mse / run.value("medl", "mse") - 1
-        cells = [name, _number(mse, 4), _percent(more)]
+        cells = [_name(name), _number(mse, 4), _percent(more)]
         lower = []
         for attribute in attributes:
             value = run.value(name, "demographic_parity", attribute)
             lower.append(1 - value / run.value("medl", "demographic_parity", attribute))
             cells += [_number(value, 4), _percent(lower[-1])]
         lines.append(cells)
-        if more <= 0.10 and min(lower) >= 0.5:
-            reached.append(name)
-    found = ", ".join(reached) or "by none"
-    asked = "DP of every attribute ≥ 50% lower, MSE ≤ 10% higher"
-    yield from _gates([("an aim, measured by nobody before", asked, found, bool(reached))])
+        for what, share in zip(reached, (*lower, min(lower)), strict=True):
+            if more <= 0.10 and share >= 0.5:
+                reached[what].append(_name(name))
+    asked = "DP ≥ 50% lower, MSE ≤ 10% higher"
+    yield from _gates((f"aim: {what}", asked, "; ".join(by) or "by none", bool(by)) for what, by in reached.items())
     yield from _table(columns, lines)
     yield from _figures(run)
 

@@ -115,10 +115,12 @@ def test_a_missed_aim_of_the_regression_is_told() -> None:
     models = [head("medl", 1.0, 0.4), head("fair-adb-medl:lambda_fair=1", 1.05, 0.19), head("fair-adb-medl", 1.2, 0.01)]
     result = {"statement": "Told.", "models": models, "changes": _as_table([]), "attributes": [{"name": "race"}]}
     text = page({"law-school": result})
-    assert "| fair-adb-medl:lambda_fair=1 | reached |" in text
-    assert "| fair-adb-medl:lambda_fair=1 | 1.0500 | 5.0% | 0.1900 | 52.5% |" in text
+    assert "| aim: race | DP ≥ 50% lower, MSE ≤ 10% higher | fair-adb-medl, λ 1 | reached |" in text
+    assert "| fair-adb-medl, λ 1 | 1.0500 | 5.0% | 0.1900 | 52.5% |" in text
     result["models"] = models[::2]
-    assert "| by none | **missed** |" in page({"law-school": result})
+    assert "| aim: all at once | DP ≥ 50% lower, MSE ≤ 10% higher | by none | **missed** |" in page(
+        {"law-school": result}
+    )
 
 
 def test_results_hold_figures_alone() -> None:
