@@ -16,11 +16,12 @@ import pytest
 import torch
 
 from debias.errors import DebiasError, ModelError, UsageError
-from debias.experiments import tune_ray, tune_study
+from debias.experiments.tune import ray as tune_ray
+from debias.experiments.tune import study as tune_study
 from debias.experiments.tune import tune
-from debias.experiments.tune_space import space
-from debias.experiments.tune_study import Left, Place, kept, left, reached_by, work
-from debias.experiments.tune_trial import Reached
+from debias.experiments.tune.space import space
+from debias.experiments.tune.study import Left, Place, kept, left, reached_by, work
+from debias.experiments.tune.trial import Reached
 from debias.jobs import JobError, ray_search
 from debias.model.network import Network
 from debias.report.tuning import Tuning

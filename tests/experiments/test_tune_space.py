@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from debias.errors import UsageError
-from debias.experiments.tune_space import LAYERS, Range, searched, space
+from debias.experiments.tune.space import LAYERS, Range, searched, space
 from debias.training.fit import first_eligible
 from debias.training.kinds import KINDS
 from debias.training.settings import Settings

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from debias.errors import ModelError
-from debias.experiments.tune_trial import Reached
-from debias.experiments.tune_tried import Tried, choose, pareto
+from debias.experiments.tune.trial import Reached
+from debias.experiments.tune.tried import Tried, choose, pareto
 
 
 def tried(number: int, objective: float = 0.5, state: Any = "complete", **figures: float) -> Tried:

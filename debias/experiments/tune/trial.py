@@ -12,7 +12,7 @@ from typing import Any, Literal
 from debias.data.clustered import Clustered
 from debias.data.tables import read_table
 from debias.errors import UsageError, together
-from debias.experiments.tune_space import Space
+from debias.experiments.tune.space import Space
 from debias.jobs import Progress
 from debias.run.training import divided
 from debias.run.training.request import Asked

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, cast
 import debias
 from debias import jobs
 from debias.errors import Problem, UsageError, together
-from debias.experiments import tune_study
 from debias.experiments.crossval_variants import read_settings
-from debias.experiments.tune_space import Space, searched, space
-from debias.experiments.tune_study import Left, Place
-from debias.experiments.tune_trial import Bench, Reached
-from debias.experiments.tune_tried import Search, Tried, choose, pareto
+from debias.experiments.tune import study as studies
+from debias.experiments.tune.space import Space, searched, space
+from debias.experiments.tune.study import Left, Place
+from debias.experiments.tune.trial import Bench, Reached
+from debias.experiments.tune.tried import Search, Tried, choose, pareto
 from debias.files import check_output
 from debias.jobs import Job, Outcome, Progress
 from debias.report.tuning import TrialState, Tuning, TuningTrial
@@ -33,7 +33,7 @@ from debias.words import count, listing
 if TYPE_CHECKING:
     from debias.report.training import TrainingReport
 
-PRELOAD = ("debias.experiments.tune_study", "debias.training.fit", "debias.training.tables", "pandas")
+PRELOAD = ("debias.experiments.tune.study", "debias.training.fit", "debias.training.tables", "pandas")
 TRIALS = 60
 ENDING = ".tune"
 """Added to the name of the model: the file that keeps the trials, or the folder of Ray Tune."""
@@ -108,7 +108,7 @@ def tune(
         partial(_asked, kind, data, attr, out, options),
         partial(_space, kind, bool(options.get("regression")), fixed, tied),
         partial(_check_numbers, trials, timeout, reference, workers, bool(options.get("regression"))),
-        tune_study.imported,
+        studies.imported,
     )
     place = Path(storage) if storage is not None else Path(f"{out}{ENDING}")
     search = Search(trials, timeout, workers or jobs.cores(), place, restart, ray)
@@ -118,7 +118,7 @@ def tune(
         if ray is None:
             tried, resumed = _with_optuna(bench, search, progress)
         else:
-            from debias.experiments.tune_ray import with_ray
+            from debias.experiments.tune.ray import with_ray
 
             tried, resumed = with_ray(bench, search, progress)
         chosen = choose(tried, reference)
@@ -221,11 +221,11 @@ def _check_apart(asked: Asked, search: Search) -> None:
 def _with_optuna(bench: Bench, search: Search, progress: Progress | None) -> tuple[list[Tried], int]:
     """Do what is missing and return all trials, and how many an earlier run had done."""
     place = Place(str(search.storage), bench.space, bench.asked.seed)
-    with tune_study.kept(search.storage, restart=search.restart):
+    with studies.kept(search.storage, restart=search.restart):
         study = place.study()
-        tune_study.check_identity(study, bench.identity(), search.storage)
+        studies.check_identity(study, bench.identity(), search.storage)
         resumed = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
-        todo = tune_study.left(study, search.trials)
+        todo = studies.left(study, search.trials)
         if todo:
             _run(bench, place, todo, search, progress)
         return [_of(trial) for trial in place.study().get_trials() if trial.state.is_finished()], resumed
@@ -234,14 +234,14 @@ def _with_optuna(bench: Bench, search: Search, progress: Progress | None) -> tup
 def _run(bench: Bench, place: Place, todo: Sequence[Left], search: Search, progress: Progress | None) -> None:
     backend = jobs.backend_for(min(search.workers, len(todo)), len(todo), preload=PRELOAD)
     deadline = None if search.timeout is None else time.time() + search.timeout
-    work = [Job(f"trial {item.ordinal}", partial(tune_study.work, place, item, deadline)) for item in todo]
+    work = [Job(f"trial {item.ordinal}", partial(studies.work, place, item, deadline)) for item in todo]
     setup = partial(Bench.open, bench.asked, bench.space)
     if isinstance(backend, jobs.Serial):
         setup = partial(_given, bench)
 
     def each(index: int, outcome: Outcome[bool]) -> None:
         if outcome.error is not None:
-            tune_study.fail(place.study(), todo[index], outcome.error)
+            studies.fail(place.study(), todo[index], outcome.error)
 
     jobs.map(work, setup=setup, backend=backend, progress=progress, each=each)
 
@@ -251,9 +251,9 @@ def _given(bench: Bench) -> Bench:
 
 
 def _of(trial: Any) -> Tried:
-    reached = tune_study.reached_by(trial)
+    reached = studies.reached_by(trial)
     state: TrialState = "failed" if reached is None else reached.state
-    return Tried(trial.number, state, trial.params, reached, trial.user_attrs.get(tune_study.REASONS, ()))
+    return Tried(trial.number, state, trial.params, reached, trial.user_attrs.get(studies.REASONS, ()))
 
 
 def _train(asked: Asked, settings: Settings) -> TrainingReport:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from debias.errors import DebiasError, Problem, UsageError, WriteError
-from debias.experiments.tune_space import FACTOR
-from debias.experiments.tune_study import sampler
-from debias.experiments.tune_trial import Bench, Reached, run_trial
-from debias.experiments.tune_tried import Search, Tried
+from debias.experiments.tune.space import FACTOR
+from debias.experiments.tune.study import sampler
+from debias.experiments.tune.trial import Bench, Reached, run_trial
+from debias.experiments.tune.tried import Search, Tried
 from debias.files import write_atomic
 from debias.jobs import Progress, ray_search
 from debias.words import listing

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from debias.errors import ModelError, Problem
-from debias.experiments.tune_trial import Reached
+from debias.experiments.tune.trial import Reached
 from debias.report.tuning import TrialState
 from debias.words import count
 

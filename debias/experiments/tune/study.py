@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from debias.errors import DebiasError, Problem, UsageError, WriteError
-from debias.experiments.tune_space import FACTOR, Space
-from debias.experiments.tune_trial import Bench, Reached, run_trial
+from debias.experiments.tune.space import FACTOR, Space
+from debias.experiments.tune.trial import Bench, Reached, run_trial
 from debias.jobs import Progress
 from debias.words import listing
 
