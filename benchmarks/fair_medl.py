@@ -133,8 +133,8 @@ def speed(arguments: argparse.Namespace) -> dict[str, Any]:
     """Thirty epochs of each kind on one Adult fold, one thread: wall-clock and processor seconds."""
     import torch
 
-    from debias.experiments.crossval_jobs import Bench, Protocol, narrowed
-    from debias.experiments.crossval_variants import variants
+    from debias.experiments.crossval.jobs import Bench, Protocol, narrowed
+    from debias.experiments.crossval.variants import variants
     from debias.training.fit import fit
     from debias.training.tables import rows_of
 

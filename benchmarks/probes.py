@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import track
 
 from debias import jobs
-from debias.experiments.crossval_variants import variants
+from debias.experiments.crossval.variants import variants
 from debias.experiments.importance import draw
 from debias.experiments.probing import Ground, Plan, work
 from debias.model.importance import Magnitudes

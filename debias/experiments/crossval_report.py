@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 import debias
-from debias.experiments.crossval_figures import Truth, compare, figures, signs
-from debias.experiments.crossval_folds import FoldResult, Head
-from debias.experiments.crossval_jobs import Bench
+from debias.experiments.crossval.figures import Truth, compare, figures, signs
+from debias.experiments.crossval.folds import FoldResult, Head
+from debias.experiments.crossval.jobs import Bench
+from debias.experiments.crossval.variants import Variant
 from debias.experiments.crossval_run import Run
-from debias.experiments.crossval_variants import Variant
 from debias.report.crossval import AttributeRows, Change, CrossValidation, FoldRun, HeadFigures, Model
 from debias.words import count
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from debias.experiments.crossval_folds import FoldResult, Head, Predicted
+from debias.experiments.crossval.folds import FoldResult, Head, Predicted
 
 SETTINGS: dict[str, Any] = {"epochs": 3, "warmup": 1, "hidden": (8, 4), "batch_size": 32, "adversary_hidden": (8,)}
 

@@ -16,9 +16,9 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from debias import jobs
 from debias.errors import DataError, DebiasError, UsageError
 from debias.experiments.crossval import crossval
-from debias.experiments.crossval_folds import FoldResult, unpacked
-from debias.experiments.crossval_jobs import Bench, Protocol, fold_result
-from debias.experiments.crossval_variants import Variant, baselines, variants
+from debias.experiments.crossval.folds import FoldResult, unpacked
+from debias.experiments.crossval.jobs import Bench, Protocol, fold_result
+from debias.experiments.crossval.variants import Variant, baselines, variants
 from debias.report.crossval import CrossValidation
 from tests.experiments.crossval_table import CLASSES, NUMBERS, SETTINGS, table
 
@@ -276,7 +276,7 @@ def test_rows_without_an_attribute_are_a_group_by_default() -> None:
 
 
 def test_a_failed_fold_costs_its_fold_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    import debias.experiments.crossval_jobs as module
+    import debias.experiments.crossval.jobs as module
 
     def failing(bench: Bench, one: Variant, fold: int, progress: Any) -> FoldResult:
         if one.kind.name == "medl" and fold == 1:
@@ -293,7 +293,7 @@ def test_a_failed_fold_costs_its_fold_only(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_kind_without_any_fold_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    import debias.experiments.crossval_jobs as module
+    import debias.experiments.crossval.jobs as module
 
     def never(*arguments: Any) -> FoldResult:
         del arguments

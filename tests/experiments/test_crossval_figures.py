@@ -11,8 +11,8 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, r2_score, roc_auc_score
 
 from debias.data.sample import Attribute
-from debias.experiments.crossval_figures import NOT_AN_INPUT, TOO_FEW, Truth, compare, figures, signs
-from debias.experiments.crossval_folds import keep, kept, pooled
+from debias.experiments.crossval.figures import NOT_AN_INPUT, TOO_FEW, Truth, compare, figures, signs
+from debias.experiments.crossval.folds import keep, kept, pooled
 from tests.experiments.crossval_table import predicted, result
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import debias
 from debias import jobs
 from debias.errors import Problem, UsageError, together
-from debias.experiments.crossval_variants import read_settings
+from debias.experiments.crossval.variants import read_settings
 from debias.experiments.tune import study as studies
 from debias.experiments.tune.space import Space, searched, space
 from debias.experiments.tune.study import Left, Place

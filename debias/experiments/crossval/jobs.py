@@ -19,9 +19,9 @@ from debias.data.swap import Swap, find_swap
 from debias.data.tables import Table, read_table
 from debias.data.values import IntArray
 from debias.errors import Problem, UsageError
-from debias.experiments.crossval_figures import Truth
-from debias.experiments.crossval_folds import FoldResult, Head, Predicted, Single, keep, packed
-from debias.experiments.crossval_variants import Variant
+from debias.experiments.crossval.figures import Truth
+from debias.experiments.crossval.folds import FoldResult, Head, Predicted, Single, keep, packed
+from debias.experiments.crossval.variants import Variant
 from debias.jobs import Progress
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import numpy as np
 
 from debias.data.sample import Attribute
 from debias.data.values import FloatArray, IntArray
-from debias.experiments.crossval_folds import FoldResult, Head, Rows, pooled
+from debias.experiments.crossval.folds import FoldResult, Head, Rows, pooled
 from debias.fairness import bootstrap as boot
 from debias.fairness.bootstrap import OVERALL, Scores
 from debias.fairness.counts import count
