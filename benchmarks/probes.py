@@ -26,7 +26,7 @@ from rich.progress import track
 from debias import jobs
 from debias.experiments.crossval.variants import variants
 from debias.experiments.importance import draw
-from debias.experiments.probing import Ground, Plan, work
+from debias.experiments.importance.probing import Ground, Plan, work
 from debias.model.importance import Magnitudes
 from debias.report.importance import ModelImportance
 from debias.run.importance import Block, model_importance

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, r2_score
 
-from debias.experiments.choosing import Entry, Ground, choose, front, paired
+from debias.experiments.compare.choosing import Entry, Ground, choose, front, paired
 from debias.objective.sweep import OperatingPoint
 from debias.report.comparison import FrontPoint
 

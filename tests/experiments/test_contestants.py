@@ -9,7 +9,7 @@ import pytest
 
 from debias import methods
 from debias.errors import UsageError
-from debias.experiments.contestants import contestants, flags
+from debias.experiments.compare.contestants import contestants, flags
 from debias.methods.gda import GDA
 from debias.methods.prune import Prune
 

@@ -14,7 +14,16 @@ from sklearn.metrics import roc_auc_score
 
 from debias.errors import DataError, DebiasError, UsageError
 from debias.experiments.crossval.variants import variants
-from debias.experiments.probing import Ground, Measured, Plan, fitted_magnitudes, probe, probe_infos, summarised, work
+from debias.experiments.importance.probing import (
+    Ground,
+    Measured,
+    Plan,
+    fitted_magnitudes,
+    probe,
+    probe_infos,
+    summarised,
+    work,
+)
 from debias.model.importance import Magnitudes, block_sums, ranks
 from debias.report.importance import Importance, Run
 from debias.run.importance import Block, measure

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from debias import jobs
 from debias.errors import DebiasError, ModelError, Problem, UsageError, together
-from debias.experiments.choosing import Entry, Ground, choose, front, paired
-from debias.experiments.contestants import Settings, contestants, flags
+from debias.experiments.compare.choosing import Entry, Ground, choose, front, paired
+from debias.experiments.compare.contestants import Settings, contestants, flags
 from debias.jobs import Job, JobError, Outcome
 from debias.methods.base import Method, Progress
 from debias.report.comparison import Candidate, Comparison, FrontPoint
@@ -48,8 +48,8 @@ def compare(
     """Run several methods of repair under one objective and write the file of the best.
 
     All have the same rows and the same seed, and the result does not depend on the number of workers. The best is
-    chosen on the selection rows alone (`debias.experiments.choosing.choose`); one that needs the protected attribute
-    at prediction has to be more than one paired standard error better than the best that does not.
+    chosen on the selection rows alone (`debias.experiments.compare.choosing.choose`); one that needs the protected
+    attribute at prediction has to be more than one paired standard error better than the best that does not.
 
     Parameters
     ----------

@@ -131,7 +131,7 @@ def importance(
             output_kind=output_kind, trust=trust, at_mean=at_mean, of=of, top=top, command=told,
         )  # fmt: skip
     else:
-        from debias.experiments.probing import Plan, probe
+        from debias.experiments.importance.probing import Plan, probe
 
         assert cluster is not None
         plan = Plan(

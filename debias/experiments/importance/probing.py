@@ -28,7 +28,7 @@ from debias.run.training import fit_on
 from debias.training.fit import Fitted
 from debias.words import count, listing
 
-PRELOAD = ("debias.experiments.probing", "sklearn.metrics")
+PRELOAD = ("debias.experiments.importance.probing", "sklearn.metrics")
 FOLDS = 10
 
 
