@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from debias.cli.choices import Metric, MissingAttribute
+from debias.cli.common import Force, Json, Quiet, Report
 from debias.cli.options import ModelOptions
 from debias.cli.output import check_files, show, write_reports
 from debias.cli.verbs import DATA, OUTPUT, SEARCH, verb
@@ -118,22 +119,10 @@ class AdaptOptions(ModelOptions):
     seed: Annotated[
         int, typer.Option(metavar="N", help="Of the draw of rows where there are more.", rich_help_panel=SEARCH)
     ] = 0
-    report: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write the report to FILE; .json or .md by its ending. Repeatable.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.", rich_help_panel=OUTPUT)] = False
-    json: Annotated[
-        bool,
-        typer.Option("--json", help="One JSON document on stdout, all else on stderr.", rich_help_panel=OUTPUT),
-    ] = False
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Only the line with the finding.", rich_help_panel=OUTPUT)
-    ] = False
+    report: Report = None
+    force: Force = False
+    json: Json = False
+    quiet: Quiet = False
 
 
 def register(app: typer.Typer) -> None:

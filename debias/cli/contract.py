@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from debias.cli import arguments
+from debias.cli.common import Force
 from debias.cli.guard import say
 from debias.cli.options import ColumnOptions, FileOptions, OutputOptions
 from debias.cli.output import check_files, show_json
@@ -69,7 +70,7 @@ class ContractOptions(ColumnOptions, OutputOptions, FileOptions):
             rich_help_panel=OUTPUT,
         ),
     ] = None
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.", rich_help_panel=OUTPUT)] = False
+    force: Force = False
     json: Annotated[
         bool, typer.Option("--json", help="The contract as JSON on stdout too.", rich_help_panel=OUTPUT)
     ] = False

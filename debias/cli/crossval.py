@@ -11,9 +11,10 @@ import typer
 
 from debias.cli import arguments
 from debias.cli.choices import MissingAttribute, UnseenZ
+from debias.cli.common import ColumnKinds, Force, Ignore, Json, Positive, Quiet, Regression, Report, Table
 from debias.cli.output import check_files, show, write_reports
 from debias.cli.progress import progress_bar
-from debias.cli.verbs import DATA, MODEL, OUTPUT, SEARCH, verb
+from debias.cli.verbs import DATA, MODEL, SEARCH, verb
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +30,7 @@ class CrossvalOptions:
             "attr=sex+age names the attributes that this one is debiased on.",
         ),
     ]
-    data: Annotated[
-        Path,
-        typer.Option(metavar="FILE", help="Table: CSV (also .gz, .zst), Parquet or Arrow IPC.", rich_help_panel=DATA),
-    ]
+    data: Table
     cluster: Annotated[
         str, typer.Option(metavar="COLUMN", help="Column that names the cluster of a row.", rich_help_panel=DATA)
     ]
@@ -52,17 +50,8 @@ class CrossvalOptions:
             rich_help_panel=DATA,
         ),
     ] = None
-    positive: Annotated[
-        str | None,
-        typer.Option(
-            metavar="VALUE",
-            help="Label value that a high score predicts. Required unless labels are 0/1, -1/1 or true/false.",
-            rich_help_panel=DATA,
-        ),
-    ] = None
-    regression: Annotated[
-        bool, typer.Option("--regression", help="The label is a number to be predicted.", rich_help_panel=DATA)
-    ] = False
+    positive: Positive = None
+    regression: Regression = False
     seen: Annotated[
         int | None,
         typer.Option(
@@ -81,22 +70,8 @@ class CrossvalOptions:
             rich_help_panel=DATA,
         ),
     ] = None
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMNS",
-            help="Columns that are no features, written as for --features. Repeatable.",
-            rich_help_panel=DATA,
-        ),
-    ] = None
-    kind: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=KIND",
-            help="What a feature column is: numeric, boolean or category. Repeatable. Default: as its values tell.",
-            rich_help_panel=DATA,
-        ),
-    ] = None
+    ignore: Ignore = None
+    kind: ColumnKinds = None
     bins: Annotated[
         list[str] | None,
         typer.Option(
@@ -198,24 +173,10 @@ class CrossvalOptions:
             rich_help_panel=SEARCH,
         ),
     ] = None
-    report: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write the report to FILE; .json or .md by its ending. Repeatable.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None
-    force: Annotated[bool, typer.Option("--force", help="Overwrite reports that exist.", rich_help_panel=OUTPUT)] = (
-        False
-    )
-    json: Annotated[
-        bool,
-        typer.Option("--json", help="One JSON document on stdout, all else on stderr.", rich_help_panel=OUTPUT),
-    ] = False
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Only the line with what was done.", rich_help_panel=OUTPUT)
-    ] = False
+    report: Report = None
+    force: Force = False
+    json: Json = False
+    quiet: Quiet = False
 
 
 def register(app: typer.Typer) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from debias.cli.common import Force, Json
 from debias.cli.guard import say, silence
 from debias.cli.output import show_json
 from debias.cli.verbs import DATA, OUTPUT, verb
@@ -88,10 +89,7 @@ class DataOptions:
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.", rich_help_panel=OUTPUT)] = (
         False
     )
-    json: Annotated[
-        bool,
-        typer.Option("--json", help="One JSON document on stdout, all else on stderr.", rich_help_panel=OUTPUT),
-    ] = False
+    json: Json = False
 
 
 def register(app: typer.Typer) -> None:

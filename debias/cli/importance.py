@@ -12,6 +12,7 @@ import typer
 
 from debias.cli import arguments
 from debias.cli.choices import MissingAttribute, OutputKind
+from debias.cli.common import Force, Ignore, Json, Quiet, Report, Table
 from debias.cli.output import check_files, show, write_reports
 from debias.cli.progress import progress_bar
 from debias.cli.verbs import DATA, MODEL, OUTPUT, SEARCH, verb
@@ -41,10 +42,7 @@ class ImportanceOptions:
         Path | None,
         typer.Argument(metavar="MODEL", help="TorchScript .pt or torch.export .pt2 file; not with --probes."),
     ] = None
-    data: Annotated[
-        Path,
-        typer.Option(metavar="FILE", help="Table: CSV (also .gz, .zst), Parquet or Arrow IPC.", rich_help_panel=DATA),
-    ]
+    data: Table
     attr: Annotated[
         list[str] | None,
         typer.Option(
@@ -80,14 +78,7 @@ class ImportanceOptions:
             rich_help_panel=DATA,
         ),
     ] = None
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMNS",
-            help="Columns that are no features, written as for --features. Repeatable.",
-            rich_help_panel=DATA,
-        ),
-    ] = None
+    ignore: Ignore = None
     contract: Annotated[
         Path | None,
         typer.Option(
@@ -232,22 +223,10 @@ class ImportanceOptions:
             help="What the picture's bars are: the network's columns, or those of the table.", rich_help_panel=OUTPUT
         ),
     ] = By.COLUMN
-    report: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write the report to FILE; .json or .md by its ending. Repeatable.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.", rich_help_panel=OUTPUT)] = False
-    json: Annotated[
-        bool,
-        typer.Option("--json", help="One JSON document on stdout, all else on stderr.", rich_help_panel=OUTPUT),
-    ] = False
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Only the line with the finding.", rich_help_panel=OUTPUT)
-    ] = False
+    report: Report = None
+    force: Force = False
+    json: Json = False
+    quiet: Quiet = False
 
 
 def register(app: typer.Typer) -> None:

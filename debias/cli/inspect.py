@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Annotated
 
 import typer
 
+from debias.cli.common import Json, Quiet
 from debias.cli.options import ModelOptions
 from debias.cli.output import show
-from debias.cli.verbs import OUTPUT, verb
+from debias.cli.verbs import verb
 
 
 @dataclass(frozen=True, kw_only=True)
 class InspectOptions(ModelOptions):
     """A model file and how to print what is found."""
 
-    json: Annotated[
-        bool,
-        typer.Option("--json", help="One JSON document on stdout, all else on stderr.", rich_help_panel=OUTPUT),
-    ] = False
-    quiet: Annotated[
-        bool,
-        typer.Option("--quiet", "-q", help="Only the line that says whether it can be used.", rich_help_panel=OUTPUT),
-    ] = False
+    json: Json = False
+    quiet: Quiet = False
 
 
 def register(app: typer.Typer) -> None:

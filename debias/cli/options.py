@@ -19,6 +19,7 @@ from debias.cli.choices import (
     Side,
     UnseenZ,
 )
+from debias.cli.common import Force, Ignore, Json, Positive, Quiet, Report, Seed, Table
 from debias.cli.verbs import CONSTRAINT, DATA, MODEL, OUTPUT, SEARCH
 
 
@@ -55,14 +56,7 @@ class ModelOptions(FileOptions):
 class ColumnOptions:
     """The table and what its columns mean."""
 
-    data: Annotated[
-        Path,
-        typer.Option(
-            metavar="FILE",
-            help="Table: CSV (also .gz, .zst), Parquet or Arrow IPC.",
-            rich_help_panel=DATA,
-        ),
-    ]
+    data: Table
     attr: Annotated[
         list[str],
         typer.Option(
@@ -80,14 +74,7 @@ class ColumnOptions:
             rich_help_panel=DATA,
         ),
     ] = None
-    positive: Annotated[
-        str | None,
-        typer.Option(
-            metavar="VALUE",
-            help="Label value that a high score predicts. Required unless labels are 0/1, -1/1 or true/false.",
-            rich_help_panel=DATA,
-        ),
-    ] = None
+    positive: Positive = None
     favorable: Annotated[
         Side | None,
         typer.Option(
@@ -115,14 +102,7 @@ class ColumnOptions:
             rich_help_panel=DATA,
         ),
     ] = None
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMNS",
-            help="Columns that are no features, written as for --features. Repeatable.",
-            rich_help_panel=DATA,
-        ),
-    ] = None
+    ignore: Ignore = None
     bins: Annotated[
         list[str] | None,
         typer.Option(
@@ -248,23 +228,11 @@ class MeasureOptions(ColumnOptions, OutputOptions, ModelOptions):
             rich_help_panel=CONSTRAINT,
         ),
     ] = None
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of every random choice.", rich_help_panel=SEARCH)] = 0
-    report: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write the report to FILE; .json or .md by its ending. Repeatable.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.", rich_help_panel=OUTPUT)] = False
-    json: Annotated[
-        bool,
-        typer.Option("--json", help="One JSON document on stdout, all else on stderr.", rich_help_panel=OUTPUT),
-    ] = False
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Only the line with the verdict.", rich_help_panel=OUTPUT)
-    ] = False
+    seed: Seed = 0
+    report: Report = None
+    force: Force = False
+    json: Json = False
+    quiet: Quiet = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,11 @@ import typer
 
 from debias.cli import arguments
 from debias.cli.choices import MissingAttribute, Side
+from debias.cli.common import ColumnKinds, Force, Json, Quiet, Regression, Report, Seed
 from debias.cli.options import ColumnOptions
 from debias.cli.output import check_files, show, write_reports
 from debias.cli.progress import progress_bar
-from debias.cli.verbs import DATA, OUTPUT, SEARCH, verb, with_settings
+from debias.cli.verbs import DATA, OUTPUT, verb, with_settings
 from debias.errors import Problem, UsageError
 from debias.training.settings import Settings
 
@@ -106,9 +107,7 @@ class _TrainOptions(ColumnOptions):
             rich_help_panel=DATA,
         ),
     ] = None
-    regression: Annotated[
-        bool, typer.Option("--regression", help="The label is a number to predict.", rich_help_panel=DATA)
-    ] = False
+    regression: Regression = False
     missing_attr: Annotated[
         MissingAttribute,
         typer.Option(
@@ -116,14 +115,7 @@ class _TrainOptions(ColumnOptions):
             rich_help_panel=DATA,
         ),
     ] = MissingAttribute.ERROR
-    kind: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=KIND",
-            help="Kind of a column where its values do not tell: numeric, boolean or category. Repeatable.",
-            rich_help_panel=DATA,
-        ),
-    ] = None
+    kind: ColumnKinds = None
     valid: Annotated[
         Path | None,
         typer.Option(
@@ -140,7 +132,7 @@ class _TrainOptions(ColumnOptions):
             rich_help_panel=DATA,
         ),
     ] = None
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of every random choice.", rich_help_panel=SEARCH)] = 0
+    seed: Seed = 0
     checkpoint: Annotated[
         Path | None,
         typer.Option(
@@ -153,22 +145,10 @@ class _TrainOptions(ColumnOptions):
         bool,
         typer.Option("--resume/--restart", help="Go on from a checkpoint, or start anew.", rich_help_panel=OUTPUT),
     ] = True
-    report: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write the report to FILE; .json or .md by its ending. Repeatable.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.", rich_help_panel=OUTPUT)] = False
-    json: Annotated[
-        bool,
-        typer.Option("--json", help="One JSON document on stdout, all else on stderr.", rich_help_panel=OUTPUT),
-    ] = False
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Only the line with the result.", rich_help_panel=OUTPUT)
-    ] = False
+    report: Report = None
+    force: Force = False
+    json: Json = False
+    quiet: Quiet = False
 
 
 TrainOptions = with_settings(_TrainOptions, Settings, "TrainOptions", asked=True)

@@ -1,0 +1,54 @@
+"""Flags that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from debias.cli.verbs import DATA, OUTPUT, SEARCH
+
+Table = Annotated[
+    Path,
+    typer.Option(metavar="FILE", help="Table: CSV (also .gz, .zst), Parquet or Arrow IPC.", rich_help_panel=DATA),
+]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMNS",
+        help="Columns that are no features, written as for --features. Repeatable.",
+        rich_help_panel=DATA,
+    ),
+]
+Positive = Annotated[
+    str | None,
+    typer.Option(
+        metavar="VALUE",
+        help="Label value that a high score predicts. Required unless labels are 0/1, -1/1 or true/false.",
+        rich_help_panel=DATA,
+    ),
+]
+Regression = Annotated[
+    bool, typer.Option("--regression", help="The label is a number to predict.", rich_help_panel=DATA)
+]
+ColumnKinds = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=KIND",
+        help="Kind of a column where its values do not tell: numeric, boolean or category. Repeatable.",
+        rich_help_panel=DATA,
+    ),
+]
+Seed = Annotated[int, typer.Option(metavar="N", help="Seed of every random choice.", rich_help_panel=SEARCH)]
+Report = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE", help="Write the report to FILE; .json or .md by its ending. Repeatable.", rich_help_panel=OUTPUT
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.", rich_help_panel=OUTPUT)]
+Json = Annotated[
+    bool, typer.Option("--json", help="One JSON document on stdout, all else on stderr.", rich_help_panel=OUTPUT)
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only the line with the result.", rich_help_panel=OUTPUT)]
