@@ -86,9 +86,7 @@ class DataOptions:
             rich_help_panel=DATA,
         ),
     ] = False
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.", rich_help_panel=OUTPUT)] = (
-        False
-    )
+    force: Force = False
     json: Json = False
 
 

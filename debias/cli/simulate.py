@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from debias.cli.common import Force
 from debias.cli.guard import say
 from debias.cli.verbs import DATA, OUTPUT, verb
 from debias.errors import Problem, UsageError
@@ -62,9 +63,7 @@ class SimulateOptions:
         ),
     ] = None
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the rows.", rich_help_panel=DATA)] = 0
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.", rich_help_panel=OUTPUT)] = (
-        False
-    )
+    force: Force = False
 
 
 def register(app: typer.Typer) -> None:
