@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from debias.report.content import Section, Table
 from debias.report.model import (
@@ -16,7 +16,7 @@ from debias.report.model import (
     IntervalFigures,
     Report,
 )
-from debias.report.text import count, rate, signed
+from debias.report.text import amount, count, rate, signed, signed_amount
 
 SHORT = 20
 """So many clusters a terminal lists unasked."""
@@ -55,7 +55,7 @@ def dispersion_sections(report: Report, stages: list[tuple[str, Figures]]) -> It
         (
             entries[index].attribute,
             *([stage] if several else []),
-            *(rate(getattr(entries[index], name)) for name in names),
+            *((amount if regression else rate)(getattr(entries[index], name)) for name in names),
         )
         for index in range(len(first))
         for stage, entries in told
@@ -151,9 +151,10 @@ def _overview(report: Report, stages: list[tuple[str, Effects]]) -> Section:
     regression = _regression(effects)
     columns = ("prediction", "rows", "n", "MSE" if regression else "bal.acc", *_of_attributes("bias", attributes))
     table = Table(columns, rows, "ll" + "r" * (len(columns) - 2), grouped=True) if rows else None
+    show = signed_amount if regression else signed
     items = [
-        f"{f'{stage}: ' if stage else ''}{gap.attribute}, {gap.rows} rows: bias {signed(gap.mixed)} with the random "
-        f"effects, {signed(gap.fixed)} without, gap {signed(gap.gap)}"
+        f"{f'{stage}: ' if stage else ''}{gap.attribute}, {gap.rows} rows: bias {show(gap.mixed)} with the random "
+        f"effects, {show(gap.fixed)} without, gap {show(gap.gap)}"
         for stage, one in stages
         for gap in one.gaps
     ]
@@ -176,9 +177,10 @@ def _of_attributes(what: str, attributes: list[str]) -> tuple[str, ...]:
 def _head(name: str, head: HeadFigures) -> Iterator[tuple[str, ...]]:
     for part, figures in (("known clusters", head.seen), ("others", head.unseen)):
         if figures is not None:
-            quality = getattr(figures, "mse", None) if head.threshold is None else figures.balanced_accuracy
-            biases = (signed(parity.bias) for parity in figures.parities)
-            yield name, part, count(figures.n), rate(quality), *biases
+            number = head.threshold is None
+            quality = amount(figures.mse) if number else rate(figures.balanced_accuracy)
+            show = signed_amount if number else signed
+            yield name, part, count(figures.n), quality, *(show(parity.bias) for parity in figures.parities)
 
 
 def _each(report: Report, effects: Effects) -> Section:
@@ -200,9 +202,10 @@ def _each(report: Report, effects: Effects) -> Section:
 
 def _row(cluster: ClusterFigures, regression: bool) -> tuple[str, ...]:
     name = cluster.name if cluster.known else f"{cluster.name}*"
-    biases = (f"{signed(one.bias)}{_between(one.interval, True)}" for one in cluster.biases)
+    show = signed_amount if regression else signed
+    biases = (f"{show(one.bias)}{_between(one.interval, True)}" for one in cluster.biases)
     if regression:
-        return name, count(cluster.n), rate(cluster.mse), *biases
+        return name, count(cluster.n), amount(cluster.mse), *biases
     return (
         name,
         count(cluster.n),
@@ -216,7 +219,8 @@ def _row(cluster: ClusterFigures, regression: bool) -> tuple[str, ...]:
 def _between(interval: IntervalFigures | None, sign: bool = False) -> str:
     if interval is None:
         return ""
-    low, high = (f"{value:{'+' if sign else ''}.2f}".replace("-", "−") for value in (interval.low, interval.high))
+    form = ".2f" if max(abs(interval.low), abs(interval.high)) < 100 else ".4g"
+    low, high = (f"{value:{'+' if sign else ''}{form}}".replace("-", "−") for value in (interval.low, interval.high))
     return f" [{low}, {high}]"
 
 
@@ -231,7 +235,8 @@ def _draws(draws: Draws) -> Iterator[Section]:
             f"{100 * draws.flipped:.2f}% of the rows are decided otherwise in at least one draw, "
             f"{100 * draws.flipped_per_draw:.2f}% in one draw on average."
         )
-    sentences.append(f"A row's prediction has a standard deviation of {draws.prediction_sd:.4f} over draws on average.")
+    spread = f"{draws.prediction_sd:.4f}" if draws.flipped is not None else amount(draws.prediction_sd)
+    sentences.append(f"A row's prediction has a standard deviation of {spread} over draws on average.")
     yield Section(
         "Draws of the random effects", tuple(sentences), _drawn([one for one in draws.figures if one.rows == "all"])
     )
@@ -246,8 +251,16 @@ def _drawn(figures: list[DrawnFigure]) -> Table:
             FIGURES[one.figure],
             one.attribute or "",
             one.rows,
-            *map(signed if one.figure == "bias" else rate, (one.value, one.low, one.high)),
+            *map(_form(one), (one.value, one.low, one.high)),
         )
         for one in figures
     )
     return Table(("figure", "attribute", "rows", "served", "low", "high"), rows, "lllrrr")
+
+
+def _form(one: DrawnFigure) -> Callable[[float | None], str]:
+    """Return how a figure is written: rates with four decimals, amounts of a target with four digits."""
+    rates = max((abs(value) for value in (one.value, one.low, one.high) if value is not None), default=0.0) <= 1
+    if one.figure == "bias":
+        return signed if rates else signed_amount
+    return rate if rates else amount
