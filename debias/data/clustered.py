@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from debias.contract import Contract, Feature, Input, Output, ProtectedAttribute
 from debias.data import folds as dealing
 from debias.data.cells import Cells, Float32Array, read_cells
+from debias.data.clusters import all_clusters, with_seen
 from debias.data.columns import Columns, find_label, named
 from debias.data.grouping import Attributes, Grouping, Groups, contract_entries, read_attributes
 from debias.data.labels import read_label, read_target
@@ -24,14 +24,12 @@ from debias.data.sample import Attribute, Clusters, Sample
 from debias.data.tables import Table
 from debias.data.values import FloatArray, IntArray, Mask, to_levels
 from debias.errors import DataError, Problem, UsageError
-from debias.words import count, listing, show
+from debias.words import listing, show
 
 if TYPE_CHECKING:
     import torch
 
 Task = Literal["classification", "regression"]
-LEAST_ROWS = 2
-"""Fewer rows than this in a cluster on average: the column tells rows apart, not clusters."""
 
 
 @dataclass(frozen=True)
@@ -348,7 +346,7 @@ def _read(
         table, columns, settled=like.groupings if like else None, favorable=_favoured(y, target, columns)
     )
     problems += wrong
-    clusters, wrong = _clusters(table, columns.cluster, like)
+    clusters, wrong = all_clusters(table, columns.cluster, None if like is None else like.names)
     problems += wrong
     names, wrong = _input_columns(table, columns, label)
     problems += wrong
@@ -365,7 +363,7 @@ def _read(
         kept = np.flatnonzero(~read.missing)
     if clusters is not None:
         clusters = clusters.take(kept)
-        clusters = _with_seen(table, clusters, seen) if like is None else clusters
+        clusters = with_seen(table, clusters, seen) if like is None else clusters
     found = Clustered(
         table=table.name,
         columns=columns,
@@ -419,49 +417,6 @@ def _favoured(y: IntArray | None, target: FloatArray | None, columns: Columns) -
     if target is not None:
         return np.asarray(target < target.mean() if negative else target > target.mean())
     return None if y is None else np.asarray(y == int(not negative))
-
-
-def _clusters(table: Table, column: str | None, like: Clustered | None) -> tuple[Clusters | None, list[Problem]]:
-    """Return the cluster of every row; names that `like` knows come first, in its order."""
-    if column is None:
-        return None, []
-    if wrong := named(table, column, "--cluster"):
-        return None, wrong
-    levels = to_levels(table.frame[column])
-    where = f"{table.name}, column {show(column)}"
-    if like is not None:
-        names = tuple(dict.fromkeys((*like.names, *levels.names)))
-        place = np.array([*(names.index(name) for name in levels.names), -1], dtype=np.int64)
-        known: npt.NDArray[np.bool_] = np.arange(len(names)) < len(like.names)
-        return Clusters(column, place[levels.codes], names, known), []
-    if len(levels.names) < 2:
-        found = f"every row is of the cluster {show(levels.names[0])}" if levels.names else "no row has a value"
-        return None, [Problem(found, where, "Name another column with --cluster; there must be two clusters or more.")]
-    return Clusters(column, levels.codes, levels.names, np.ones(len(levels.names), bool)), []
-
-
-def _with_seen(table: Table, clusters: Clusters, seen: int | None) -> Clusters:
-    """Return the clusters with the `seen` largest first, and known."""
-    where = f"{table.name}, column {show(clusters.name)}"
-    sizes = np.bincount(clusters.codes[clusters.codes >= 0], minlength=len(clusters.names))
-    present = int((sizes > 0).sum())
-    wanted = present if seen is None else seen
-    if wanted < 2:
-        found = f"{count(wanted, 'seen cluster')}: there must be two or more"
-        raise DataError(Problem(found, where if seen is None else "--seen", "A cluster effect needs others beside it."))
-    if wanted > present:
-        raise DataError(Problem(f"--seen {wanted}: there are {count(present, 'cluster')}", where, "Give fewer."))
-    order = np.argsort(-sizes, kind="stable")
-    chosen = np.zeros(len(sizes), dtype=bool)
-    chosen[order[:wanted]] = True
-    if sizes[chosen].sum() < LEAST_ROWS * wanted:
-        found = f"{wanted:,} clusters in {int(sizes.sum()):,} rows: the column seems to tell rows apart"
-        raise DataError(Problem(found, where, "Name another column with --cluster, or take the largest with --seen K."))
-    by_rank = np.concatenate([np.flatnonzero(chosen), np.flatnonzero(~chosen & (sizes > 0))])
-    place = np.full(len(sizes) + 1, -1, dtype=np.int64)
-    place[by_rank] = np.arange(len(by_rank))
-    names = tuple(clusters.names[code] for code in by_rank)
-    return Clusters(clusters.name, place[clusters.codes], names, np.arange(len(names)) < wanted)
 
 
 def _input_columns(table: Table, columns: Columns, label: str | None) -> tuple[tuple[str, ...], list[Problem]]:

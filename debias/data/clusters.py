@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -11,8 +12,11 @@ from debias.data.columns import Columns, named
 from debias.data.sample import Clusters
 from debias.data.tables import Table
 from debias.data.values import to_levels
-from debias.errors import Problem
+from debias.errors import DataError, Problem
 from debias.words import count, listing, show, spot
+
+LEAST_ROWS = 2
+"""Fewer rows than this in a cluster on average: the column tells rows apart, not clusters."""
 
 UnseenZ = Literal["soft", "hard", "zero", "error"]
 """What the cluster input holds in rows of a cluster that the network does not know: the predicted probabilities of the
@@ -59,15 +63,76 @@ def read_clusters(
     if wrong := named(table, name, "--cluster"):
         # A table that is encoded already has no such column; what is missing is told with the other inputs.
         return None, [], wrong if columns.cluster is not None else []
-    levels = to_levels(table.frame[name])
-    names = tuple(dict.fromkeys((*known, *levels.names)))
-    place = np.array([*(names.index(text) for text in levels.names), -1], dtype=np.int64)
-    is_known = np.arange(len(names)) < len(known) if known else np.ones(len(names), bool)
-    clusters = Clusters(name, place[levels.codes], names, is_known)
+    clusters = _placed(table, name, known)
     if not known:
         return clusters, [], []
     notes, problems = _unseen(table, clusters, columns, contract)
     return clusters, notes, problems
+
+
+def _placed(table: Table, name: str, known: Sequence[str]) -> Clusters:
+    """Return the cluster of every row; the known ones come first, in their order. Without any, all are known."""
+    levels = to_levels(table.frame[name])
+    names = tuple(dict.fromkeys((*known, *levels.names)))
+    rank = {text: place for place, text in enumerate(names)}
+    place = np.array([*(rank[text] for text in levels.names), -1], dtype=np.int64)
+    is_known = np.arange(len(names)) < (len(known) or len(names))
+    return Clusters(name, place[levels.codes], names, is_known)
+
+
+def all_clusters(
+    table: Table, column: str | None, known: Sequence[str] | None
+) -> tuple[Clusters | None, list[Problem]]:
+    """Return the cluster of every row of a table that a network is trained on.
+
+    Parameters
+    ----------
+    table : Table
+    column : str or None
+        None where no column was named.
+    known : sequence of str or None
+        Clusters of another table of the same training, which come first; None for the table that is learnt from.
+    """
+    if column is None:
+        return None, []
+    if wrong := named(table, column, "--cluster"):
+        return None, wrong
+    clusters = _placed(table, column, known or ())
+    if known is None and len(clusters.names) < 2:
+        found = f"every row is of the cluster {show(clusters.names[0])}" if clusters.names else "no row has a value"
+        where = f"{table.name}, column {show(column)}"
+        return None, [Problem(found, where, "Name another column with --cluster; there must be two clusters or more.")]
+    return clusters, []
+
+
+def with_seen(table: Table, clusters: Clusters, seen: int | None) -> Clusters:
+    """Return the clusters with the `seen` largest first, and known.
+
+    Raises
+    ------
+    DataError
+        Fewer than two, more than there are, or a column that tells rows apart.
+    """
+    where = f"{table.name}, column {show(clusters.name)}"
+    sizes = np.bincount(clusters.codes[clusters.codes >= 0], minlength=len(clusters.names))
+    present = int((sizes > 0).sum())
+    wanted = present if seen is None else seen
+    if wanted < 2:
+        found = f"{count(wanted, 'seen cluster')}: there must be two or more"
+        raise DataError(Problem(found, where if seen is None else "--seen", "A cluster effect needs others beside it."))
+    if wanted > present:
+        raise DataError(Problem(f"--seen {wanted}: there are {count(present, 'cluster')}", where, "Give fewer."))
+    order = np.argsort(-sizes, kind="stable")
+    chosen = np.zeros(len(sizes), dtype=bool)
+    chosen[order[:wanted]] = True
+    if sizes[chosen].sum() < LEAST_ROWS * wanted:
+        found = f"{wanted:,} clusters in {int(sizes.sum()):,} rows: the column seems to tell rows apart"
+        raise DataError(Problem(found, where, "Name another column with --cluster, or take the largest with --seen K."))
+    by_rank = np.concatenate([np.flatnonzero(chosen), np.flatnonzero(~chosen & (sizes > 0))])
+    place = np.full(len(sizes) + 1, -1, dtype=np.int64)
+    place[by_rank] = np.arange(len(by_rank))
+    names = tuple(clusters.names[code] for code in by_rank)
+    return Clusters(clusters.name, place[clusters.codes], names, np.arange(len(names)) < wanted)
 
 
 def policy(columns: Columns, contract: Contract | None) -> UnseenZ:
