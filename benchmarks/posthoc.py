@@ -38,7 +38,7 @@ from debias.training.tables import rows_of
 
 RESULTS = Path(__file__).parent / "results"
 ATTRIBUTE = "sex"
-BOUNDS = (0.02, 0.05, 0.1)
+BOUNDS = (0.02, 0.05, 0.1, 0.2)
 FAIR = tuple((lam, swap) for swap in (0.0, 1.0) for lam in (0.1, 0.3, 1.0, 3.0))
 FOLDS = 10
 
@@ -222,31 +222,51 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(out)
 
 
+SERIES = (
+    ("fair-adb-medl", "training", "o-", "#0072b2"),
+    ("fair-adb-medl, swap 1", "training", "o--", "#56b4e9"),
+    ("finetune", "repair", "s-", "#d55e00"),
+    ("gda", "repair", "s:", "#e69f00"),
+    ("layerwise", "repair", "s:", "#cc79a7"),
+    ("adversarial", "repair", "s:", "#999999"),
+    ("eqodds", "repair", "^-", "#009e73"),
+    ("roc", "repair", "^--", "#44aa66"),
+)
+"""Lines of the picture: name, family, mark, colour. Prune, perturb and threshold lie below it."""
+LOWEST = 0.72
+
+
 def picture(rows: list[dict[str, Any]], path: Path) -> None:
-    """Draw balanced accuracy against dispersion, one mark a family."""
+    """Draw balanced accuracy against dispersion, a line a method through its bounds or weights."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(8, 5.5))
-    families = (
-        ("training", False, "o", "#0072b2", "trained so (Fair MEDL, several λ)"),
-        ("repair", False, "s", "#d55e00", "repaired after training, without the group"),
-        ("repair", True, "^", "#009e73", "repaired, reads the group at prediction"),
-    )
-    for family, reads, mark, colour, text in families:
-        some = [row for row in rows if row["family"] == family and row["reads_group"] == reads]
-        spread = [(row["tpr_sd"] + row["fpr_sd"]) / 2 for row in some]
-        axes.scatter(spread, [row["balanced_accuracy"] for row in some], marker=mark, c=colour, label=text)
-        for x, row in zip(spread, some, strict=True):
-            if on_front(row, rows) or row["name"] == "medl":
-                axes.annotate(label(row), (x, row["balanced_accuracy"]), (4, 4), textcoords="offset points", fontsize=7)
-    axes.set_xlabel("dispersion of sex: mean of TPR SD and FPR SD")
+    figure, axes = plt.subplots(figsize=(8.5, 6))
+    for name, family, mark, colour in SERIES:
+        method, _, swap = name.partition(", swap ")
+        some = [row for row in rows if row["family"] == family and row["name"] == method]
+        some = [row for row in some if family == "repair" or row.get("swap") == float(swap or 0)]
+        some.sort(key=lambda row: row.get("eps", -row.get("lambda", 0)))
+        points = [((row["tpr_sd"] + row["fpr_sd"]) / 2, row["balanced_accuracy"]) for row in some]
+        what = "trained" if family == "training" else "repaired"
+        reads = ", reads the group" if some and some[0]["reads_group"] else ""
+        axes.plot(*zip(*points, strict=True), mark, c=colour, label=f"{name} ({what}{reads})")
+        for row, point in zip(some, points, strict=True):
+            if name in {"fair-adb-medl", "finetune"} and point[1] > LOWEST:
+                told = f"λ {row['lambda']:g}" if family == "training" else f"eps {row['eps']:g}"
+                axes.annotate(told, point, (5, -10), textcoords="offset points", fontsize=8, color=colour)
+    base = next(row for row in rows if row["name"] == "medl")
+    axes.plot((base["tpr_sd"] + base["fpr_sd"]) / 2, base["balanced_accuracy"], "k*", ms=12, label="medl, unchanged")
+    axes.set_ylim(LOWEST, 0.845)
+    axes.set_xlim(0, 0.1)
+    axes.set_xlabel("dispersion of sex: mean of TPR SD and FPR SD (less is better)")
     axes.set_ylabel("balanced accuracy")
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower right", fontsize=8)
     figure.tight_layout()
-    figure.savefig(path, dpi=150, metadata={"Software": None})
+    figure.savefig(path, dpi=130, metadata={"Software": None})
+    plt.close(figure)
 
 
 def main() -> None:
