@@ -238,7 +238,9 @@ def head(folder: Path) -> Iterator[str]:
         f"--port={port}",
     ]
     command += ["--num-cpus=1", "--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={folder}"]
-    environment = {**_clean(), "RAY_AUTH_MODE": "disabled"}
+    # Its workers find the functions of these tests, whatever the folder that the package was installed from.
+    paths = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
+    environment = {**_clean(), "RAY_AUTH_MODE": "disabled", "PYTHONPATH": paths}
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
