@@ -20,6 +20,7 @@ from debias.errors import DebiasError, ModelError, UsageError, WriteError
 from debias.model.network import Network
 from debias.report.training import TrainingReport
 from debias.run.training import CHECKPOINT, fit_on, train
+from debias.run.training.report import told_events
 from debias.training.settings import Settings
 from debias.training.trainer import Recipe
 from tests.training.clients import clients, table
@@ -328,3 +329,9 @@ def test_another_table_may_hold_other_types() -> None:
     assert len(more) == 60
     assert isinstance(more.sample(table().contract(table().index)).inputs["features"], torch.Tensor)
     assert pd.Series(more.y).isin([0, 1]).all()
+
+
+def test_what_the_watchdog_did_is_told_once_with_its_epochs() -> None:
+    history = [{"epoch": number, "events": ["a died"] if number != 4 else []} for number in range(1, 6)]
+    history[4]["events"] = ["a died", "b died"]
+    assert told_events(history) == ["epochs 1-3, 5: a died", "epoch 5: b died"]

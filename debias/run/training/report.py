@@ -22,6 +22,7 @@ from debias.model import effects
 from debias.model.archive import archive_of
 from debias.model.network import Network, from_archive
 from debias.report.model import AttributeInfo, ModelInfo
+from debias.report.text import ranges
 from debias.report.training import ClusterRows, Head, HeadFigures, TrainingReport, TrainingRows
 from debias.run.provenance import table_info, versions
 from debias.training.export import Format
@@ -126,6 +127,15 @@ def file_record(done: Done, figures: Sequence[HeadFigures]) -> dict[str, Any]:
     }
 
 
+def told_events(history: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what the watchdog did, each thing once with its epochs: ``epochs 1-3, 7: …``."""
+    when: dict[str, list[int]] = {}
+    for epoch in history:
+        for event in epoch.get("events", ()):
+            when.setdefault(event, []).append(int(epoch["epoch"]))
+    return [f"epoch{'s' if len(epochs) > 1 else ''} {ranges(epochs)}: {event}" for event, epochs in when.items()]
+
+
 def report(
     done: Done, figures: list[HeadFigures], content: bytes, form: Format, command: str | None, seconds: float
 ) -> TrainingReport:
@@ -170,7 +180,7 @@ def report(
         stopped=fitted.stopped,  # type: ignore[arg-type]
         figures=figures,
         history=[dict(epoch) for epoch in fitted.history],
-        events=[f"epoch {epoch['epoch']}: {event}" for epoch in fitted.history for event in epoch.get("events", ())],
+        events=told_events(fitted.history),
         resumed_from=done.resumed_from or None,
         output=ModelInfo(
             path=str(done.asked["out"]), format=form, size=len(content), sha256=hashlib.sha256(content).hexdigest()
