@@ -154,6 +154,27 @@ class _TrainOptions(ColumnOptions):
 TrainOptions = with_settings(_TrainOptions, Settings, "TrainOptions", asked=True)
 
 
+def table(options: Any) -> dict[str, Any]:
+    """Return the arguments about rows and columns that `train` and `tune` share."""
+    return {
+        "label": options.label,
+        "cluster": options.cluster,
+        "seen": options.seen,
+        "positive": options.positive,
+        "favorable": options.favorable.value if options.favorable else None,
+        "privileged": options.privileged,
+        "bins": options.bins,
+        "features": arguments.columns(options.features),
+        "ignore": arguments.columns(options.ignore) or (),
+        "kinds": arguments.pairs(options.kind, "--kind", "NAME=KIND"),
+        "regression": options.regression,
+        "missing_attr": options.missing_attr.value,
+        "valid": options.valid,
+        "valid_share": options.valid_share,
+        "seed": options.seed,
+    }
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb to `app`."""
 
@@ -184,21 +205,7 @@ def run(options: _TrainOptions) -> int:
             options.data,
             attr=options.attr,
             out=options.out,
-            label=options.label,
-            cluster=options.cluster,
-            seen=options.seen,
-            positive=options.positive,
-            favorable=options.favorable.value if options.favorable else None,
-            privileged=options.privileged,
-            bins=options.bins,
-            features=arguments.columns(options.features),
-            ignore=arguments.columns(options.ignore) or (),
-            kinds=arguments.pairs(options.kind, "--kind", "NAME=KIND"),
-            regression=options.regression,
-            missing_attr=options.missing_attr.value,
-            valid=options.valid,
-            valid_share=options.valid_share,
-            seed=options.seed,
+            **table(options),
             checkpoint=options.checkpoint,
             resume=options.resume,
             force=options.force,

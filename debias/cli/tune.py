@@ -13,7 +13,7 @@ import typer
 from debias.cli import arguments
 from debias.cli.output import check_files, show, write_reports
 from debias.cli.progress import progress_bar
-from debias.cli.train import TrainOptions
+from debias.cli.train import TrainOptions, table
 from debias.cli.verbs import OUTPUT, SEARCH, verb
 from debias.training.settings import Settings
 
@@ -152,21 +152,7 @@ def run(options: Any) -> int:
             workers=options.workers,
             ray=options.ray,
             progress=progress,
-            label=options.label,
-            cluster=options.cluster,
-            seen=options.seen,
-            positive=options.positive,
-            favorable=options.favorable.value if options.favorable else None,
-            privileged=options.privileged,
-            bins=options.bins,
-            features=arguments.columns(options.features),
-            ignore=arguments.columns(options.ignore) or (),
-            kinds=arguments.pairs(options.kind, "--kind", "NAME=KIND"),
-            regression=options.regression,
-            missing_attr=options.missing_attr.value,
-            valid=options.valid,
-            valid_share=options.valid_share,
-            seed=options.seed,
+            **table(options),
             force=options.force,
         )
     write_reports(report, reports, options.force)

@@ -11,7 +11,8 @@ from scipy.special import expit
 from torch import Tensor
 
 from debias.errors import DataError, Problem
-from debias.training.networks import FLOOR_SD, MixedEffects
+from debias.model.effects import LEAST_SD
+from debias.training.networks import MixedEffects
 
 Floats = npt.NDArray[np.float64]
 _STEPS, _TOLERANCE = 100, 1e-10
@@ -120,7 +121,7 @@ def with_cluster(module: MixedEffects, found: Estimate) -> MixedEffects:
     features, *hidden = module.fe.sizes()
     with torch.random.fork_rng(devices=[]):
         grown = MixedEffects(features, clusters + 1, hidden, module.regression, "latent" if module.latent else "input")
-    sd = torch.from_numpy(np.maximum(found.sd, 2 * FLOOR_SD)) - FLOOR_SD
+    sd = torch.from_numpy(np.maximum(found.sd, 2 * LEAST_SD)) - LEAST_SD
     rho = torch.log(torch.expm1(sd)).to(torch.float32)
     state = dict(module.state_dict())
     state["slope.mean"] = torch.cat([state["slope.mean"], found.slope.view(1, width)])

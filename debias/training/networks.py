@@ -15,8 +15,6 @@ from torch import Tensor, nn
 
 from debias.training.kinds import Kind
 
-FLOOR_SD = 1e-5
-"""The least standard deviation of a posterior."""
 _FIRST_MEAN_SD = 0.1
 _FIRST_SDS = (0.01, 0.05)
 
@@ -82,6 +80,7 @@ class RandomEffects(nn.Module):
 
     def sd(self) -> Tensor:
         """Return the standard deviations of the posterior [K, r]."""
+        # debias.model.effects.LEAST_SD, as a number: TorchScript reads no constants of a module.
         return 1e-5 + torch.nn.functional.softplus(self.rho)
 
     def drawn(self, noise: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from debias.fairness.dispersion import spread as over_groups
+
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 PLATEAU = 0.002
@@ -78,7 +80,8 @@ def spread(values: Floats, member: npt.NDArray[np.bool_], codes: Codes, weight: 
     totals = np.bincount(codes[chosen], w[chosen])
     sums = np.bincount(codes[chosen], (w * values)[chosen])
     defined = totals > 0
-    return None if defined.sum() < 2 else float(np.std(sums[defined] / totals[defined]))
+    found = float(over_groups(sums[defined] / totals[defined]))
+    return None if np.isnan(found) else found
 
 
 def dispersion(
