@@ -6,22 +6,23 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from debias.data.clustered import Clustered, Task
+from debias.data.clustered import Clustered
 from debias.data.clusters import UnseenZ
 from debias.data.sample import Sample
 from debias.data.swap import Swap, find_swap
-from debias.data.tables import Table, read_table
+from debias.data.tables import Table
 from debias.data.values import IntArray
 from debias.errors import Problem, UsageError
 from debias.experiments.crossval.figures import Truth
 from debias.experiments.crossval.folds import FoldResult, Head, Predicted, Single, keep, packed
 from debias.experiments.crossval.variants import Variant
+from debias.experiments.rows import RowsAsked
 from debias.jobs import Progress
 
 if TYPE_CHECKING:
@@ -35,14 +36,11 @@ ROWS_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(RowsAsked):
     """The rows, their folds, and how unseen clusters are predicted: the same for all kinds.
 
     Parameters
     ----------
-    data : path or DataFrame
-    label, cluster, attr, positive, bins, seen, features, ignore, kinds, task, missing_attr
-        See `debias.data.clustered.Clustered.read`.
     folds : int
         Fold i tests, fold i + 1 (the first after the last) validates, the others train.
     unseen_z : {"soft", "hard", "zero"}
@@ -50,27 +48,11 @@ class Protocol:
         it, a 1 for the likeliest, or zeros.
     """
 
-    data: Any
-    label: str | None
-    cluster: str
-    attr: tuple[str, ...]
-    positive: str | float | None = None
-    bins: Any = None
-    seen: int | None = None
-    features: tuple[str, ...] | None = None
-    ignore: tuple[str, ...] = ()
-    kinds: Mapping[str, str] = field(default_factory=dict)
-    task: Task = "classification"
-    missing_attr: Literal["error", "drop", "group"] = "group"
-    folds: int = 10
     unseen_z: UnseenZ = "soft"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        problems = []
-        if self.folds < 3:
-            found = f"{self.folds} folds cannot test, validate and train"
-            problems.append(Problem(found, "--folds", "Give 3 or more."))
+        problems = self.fold_problems()
         if self.unseen_z not in ("soft", "hard", "zero"):
             problems.append(Problem(f"{self.unseen_z!r} scores nothing", "--unseen-z", "Give soft, hard or zero."))
         if self.seed < 0:
@@ -107,21 +89,7 @@ class Bench:
         DebiasError
             With everything that is wrong with the table.
         """
-        table = read_table(protocol.data)
-        rows = Clustered.read(
-            table,
-            label=protocol.label,
-            attributes=protocol.attr,
-            cluster=protocol.cluster,
-            positive=protocol.positive,
-            bins=protocol.bins,
-            seen=protocol.seen,
-            features=protocol.features,
-            ignore=protocol.ignore,
-            kinds=protocol.kinds,
-            task=protocol.task,
-            missing_attr=protocol.missing_attr,
-        )
+        table, rows = protocol.read()
         found = replace(table, sha256=table.sha256 or _content(table))
         return cls(protocol, rows, rows.folds(protocol.folds, protocol.seed), replace(found, frame=table.frame[:0]))
 

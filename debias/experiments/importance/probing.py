@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -13,12 +13,13 @@ import numpy as np
 from debias import jobs
 from debias.contract import Contract, Feature
 from debias.data.cells import Cells
-from debias.data.clustered import Clustered, Task
+from debias.data.clustered import Clustered
 from debias.data.probes import NOISE, Probes, probes
-from debias.data.tables import Table, read_table
+from debias.data.tables import Table
 from debias.data.values import FloatArray, IntArray
 from debias.errors import DataError, DebiasError, Problem, UsageError
 from debias.experiments.crossval.variants import Variant, variants
+from debias.experiments.rows import RowsAsked
 from debias.jobs import Job, Outcome, Progress
 from debias.model.importance import Magnitudes, RandomSpread, Target, block_sums, magnitudes, ranks
 from debias.report.importance import Importance, ModelImportance, ProbeInfo, Run
@@ -29,18 +30,14 @@ from debias.training.fit import Fitted
 from debias.words import count, listing
 
 PRELOAD = ("debias.experiments.importance.probing", "sklearn.metrics")
-FOLDS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class Plan(RowsAsked):
     """The table, its columns, and how probes are made and measured: the same for all kinds.
 
     Parameters
     ----------
-    data : path or DataFrame
-    label, attr, cluster, positive, bins, seen, features, ignore, kinds, task, missing_attr
-        See `debias.data.clustered.Clustered.read`.
     noise : float
         Standard deviation of the probes' noise.
     at_mean, of
@@ -49,22 +46,11 @@ class Plan:
         Of each seed's split the first fold is measured, the second validates, the others train.
     """
 
-    data: Any
-    label: str | None
-    cluster: str
     attr: tuple[str, ...] = ()
-    positive: str | float | None = None
-    bins: Any = None
-    seen: int | None = None
-    features: tuple[str, ...] | None = None
-    ignore: tuple[str, ...] = ()
-    kinds: Mapping[str, str] = field(default_factory=dict)
-    task: Task = "classification"
     missing_attr: Literal["error", "drop", "group"] = "error"
     noise: float = NOISE
     at_mean: bool = False
     of: Target = "output"
-    folds: int = FOLDS
 
     def __post_init__(self) -> None:
         problems = []
@@ -72,10 +58,7 @@ class Plan:
             problems.append(Problem(f"{self.noise!r} is no standard deviation", "--probe-noise", "Give 0 or more."))
         if self.task == "regression" and self.of == "logit":
             problems.append(Problem("a regression predicts a number, which has no logit", "--of", "Leave it out."))
-        if self.folds < 3:
-            problems.append(
-                Problem(f"{self.folds} folds cannot test, validate and train", "--folds", "Give 3 or more.")
-            )
+        problems += self.fold_problems()
         if problems:
             raise UsageError(problems)
 
@@ -97,21 +80,7 @@ class Ground:
         DebiasError
             With everything that is wrong with it.
         """
-        table = read_table(plan.data)
-        rows = Clustered.read(
-            table,
-            label=plan.label,
-            attributes=plan.attr,
-            cluster=plan.cluster,
-            positive=plan.positive,
-            bins=plan.bins,
-            seen=plan.seen,
-            features=plan.features,
-            ignore=plan.ignore,
-            kinds=plan.kinds,
-            task=plan.task,
-            missing_attr=plan.missing_attr,
-        )
+        table, rows = plan.read()
         return cls(plan, rows, replace(table, frame=table.frame[:0]))
 
     def split(self, seed: int) -> tuple[IntArray, IntArray, IntArray]:
