@@ -134,7 +134,7 @@ def speed(arguments: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from debias.experiments.crossval.jobs import Bench, Protocol, narrowed
-    from debias.experiments.crossval.variants import variants
+    from debias.experiments.variants import variants
     from debias.training.fit import fit
     from debias.training.tables import rows_of
 

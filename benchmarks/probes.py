@@ -24,9 +24,9 @@ from rich.console import Console
 from rich.progress import track
 
 from debias import jobs
-from debias.experiments.crossval.variants import variants
 from debias.experiments.importance import draw
 from debias.experiments.importance.probing import Ground, Plan, work
+from debias.experiments.variants import variants
 from debias.model.importance import Magnitudes
 from debias.report.importance import ModelImportance
 from debias.run.importance import Block, model_importance

@@ -18,7 +18,7 @@ from debias.errors import DataError, DebiasError, UsageError
 from debias.experiments.crossval import crossval
 from debias.experiments.crossval.folds import FoldResult, unpacked
 from debias.experiments.crossval.jobs import Bench, Protocol, fold_result
-from debias.experiments.crossval.variants import Variant, baselines, variants
+from debias.experiments.variants import Variant, baselines, variants
 from debias.report.crossval import CrossValidation
 from tests.experiments.crossval_table import CLASSES, NUMBERS, SETTINGS, table
 

@@ -13,7 +13,6 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from debias.errors import DataError, DebiasError, UsageError
-from debias.experiments.crossval.variants import variants
 from debias.experiments.importance.probing import (
     Ground,
     Measured,
@@ -24,6 +23,7 @@ from debias.experiments.importance.probing import (
     summarised,
     work,
 )
+from debias.experiments.variants import variants
 from debias.model.importance import Magnitudes, block_sums, ranks
 from debias.report.importance import Importance, Run
 from debias.run.importance import Block, measure

@@ -21,8 +21,8 @@ from debias.data.values import IntArray
 from debias.errors import Problem, UsageError
 from debias.experiments.crossval.figures import Truth
 from debias.experiments.crossval.folds import FoldResult, Head, Predicted, Single, keep, packed
-from debias.experiments.crossval.variants import Variant
 from debias.experiments.rows import RowsAsked
+from debias.experiments.variants import Variant
 from debias.jobs import Progress
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from debias.experiments.crossval.figures import Truth, compare, figures, signs
 from debias.experiments.crossval.folds import FoldResult, Head
 from debias.experiments.crossval.jobs import Bench
 from debias.experiments.crossval.run import Run
-from debias.experiments.crossval.variants import Variant
+from debias.experiments.variants import Variant
 from debias.report.crossval import AttributeRows, Change, CrossValidation, FoldRun, HeadFigures, Model
 from debias.words import count
 

@@ -11,7 +11,7 @@ from debias import jobs
 from debias.errors import DebiasError, ModelError, Problem
 from debias.experiments.crossval.folds import FoldResult, keep, kept, unpacked
 from debias.experiments.crossval.jobs import Bench, Protocol, work
-from debias.experiments.crossval.variants import Variant
+from debias.experiments.variants import Variant
 from debias.jobs import Job, Outcome, Progress
 
 

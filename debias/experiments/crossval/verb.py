@@ -16,7 +16,7 @@ from debias.errors import Problem, UsageError, WriteError, together
 from debias.experiments.crossval.jobs import Bench, Protocol
 from debias.experiments.crossval.report import report
 from debias.experiments.crossval.run import Run
-from debias.experiments.crossval.variants import baselines, variants
+from debias.experiments.variants import baselines, variants
 from debias.fairness.bootstrap import DRAWS
 from debias.jobs import Progress
 from debias.report.crossval import CrossValidation

@@ -18,8 +18,8 @@ from debias.data.probes import NOISE, Probes, probes
 from debias.data.tables import Table
 from debias.data.values import FloatArray, IntArray
 from debias.errors import DataError, DebiasError, Problem, UsageError
-from debias.experiments.crossval.variants import Variant, variants
 from debias.experiments.rows import RowsAsked
+from debias.experiments.variants import Variant, variants
 from debias.jobs import Job, Outcome, Progress
 from debias.model.importance import Magnitudes, RandomSpread, Target, block_sums, magnitudes, ranks
 from debias.report.importance import Importance, ModelImportance, ProbeInfo, Run
@@ -244,7 +244,7 @@ def probe(
     Parameters
     ----------
     asked : sequence of str
-        ``KIND`` or ``KIND:NAME=VALUE,NAME=VALUE``, see `debias.experiments.crossval.variants.variants`. The first is
+        ``KIND`` or ``KIND:NAME=VALUE,NAME=VALUE``, see `debias.experiments.variants.variants`. The first is
         what the others are compared with.
     plan : Plan
     debias_attr : sequence of str, optional

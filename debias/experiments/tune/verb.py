@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, cast
 import debias
 from debias import jobs
 from debias.errors import Problem, UsageError, together
-from debias.experiments.crossval.variants import read_settings
 from debias.experiments.tune import study as studies
 from debias.experiments.tune.space import Space, searched, space
 from debias.experiments.tune.study import Left, Place
 from debias.experiments.tune.trial import Bench, Reached
 from debias.experiments.tune.tried import Search, Tried, choose, pareto
+from debias.experiments.variants import read_settings
 from debias.files import check_output
 from debias.jobs import Job, Outcome, Progress
 from debias.report.tuning import TrialState, Tuning, TuningTrial
