@@ -10,14 +10,13 @@ from typing import Annotated
 import typer
 
 from debias.cli.choices import Metric, MissingAttribute
-from debias.cli.common import Force, Json, Quiet, Report
+from debias.cli.delivery import Delivery, ReportOptions
 from debias.cli.options import ModelOptions
-from debias.cli.output import check_files, show, write_reports
 from debias.cli.verbs import DATA, OUTPUT, SEARCH, verb
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdaptOptions(ModelOptions):
+class AdaptOptions(ReportOptions, ModelOptions):
     """The network, the labelled rows of new clusters, and where the file goes."""
 
     data: Annotated[
@@ -119,10 +118,6 @@ class AdaptOptions(ModelOptions):
     seed: Annotated[
         int, typer.Option(metavar="N", help="Of the draw of rows where there are more.", rich_help_panel=SEARCH)
     ] = 0
-    report: Report = None
-    force: Force = False
-    json: Json = False
-    quiet: Quiet = False
 
 
 def register(app: typer.Typer) -> None:
@@ -135,8 +130,8 @@ def register(app: typer.Typer) -> None:
         Their random effects are the most probable ones under the prior of the training (a Laplace step; of a
         regression exact); nothing else of the network changes. What that brings is told on the rows left over.
         """
-        reports = options.report or []
-        check_files(reports, (options.model, options.data, options.contract), options.out, options.force)
+        inputs = (options.model, options.data, options.contract)
+        delivery = Delivery(options, inputs=inputs, written=[("--out", options.out)])
         report = import_module("debias.run.adapting").adapt(
             options.model,
             options.data,
@@ -156,6 +151,4 @@ def register(app: typer.Typer) -> None:
             seed=options.seed,
             force=options.force,
         )
-        write_reports(report, reports, options.force)
-        show(report, json=options.json, quiet=options.quiet)
-        return int(report.exit_code)
+        return delivery.hand_over(report)

@@ -7,8 +7,8 @@ from importlib import import_module
 import typer
 
 from debias.cli import arguments
+from debias.cli.delivery import Delivery
 from debias.cli.options import AuditOptions, MeasureOptions
-from debias.cli.output import check_files, show, write_reports
 from debias.cli.verbs import verb
 
 
@@ -18,8 +18,7 @@ def register(app: typer.Typer) -> None:
     @verb(app, "audit", AuditOptions)
     def audit(options: AuditOptions) -> int:
         """Measure performance and bias per group; the exit code says whether the bound holds."""
-        reports = options.report or []
-        check_files(reports, (options.model, options.data, options.contract), None, options.force)
+        delivery = Delivery(options, inputs=(options.model, options.data, options.contract))
         own = {
             "sd_ddof": options.sd_ddof,
             "draws": options.draws,
@@ -28,9 +27,7 @@ def register(app: typer.Typer) -> None:
         report = import_module("debias.run").audit(
             options.model, options.data, eps=options.eps, **own, **measured(options)
         )
-        write_reports(report, reports, options.force)
-        show(report, json=options.json, quiet=options.quiet, full=options.dispersion)
-        return int(report.exit_code)
+        return delivery.hand_over(report, full=options.dispersion)
 
 
 def measured(options: MeasureOptions) -> dict[str, object]:

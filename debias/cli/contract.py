@@ -11,9 +11,10 @@ import typer
 
 from debias.cli import arguments
 from debias.cli.common import Force
+from debias.cli.delivery import check_files
 from debias.cli.guard import say
 from debias.cli.options import ColumnOptions, FileOptions, OutputOptions
-from debias.cli.output import check_files, show_json
+from debias.cli.output import show_json
 from debias.cli.verbs import DATA, MODEL, OUTPUT, verb
 from debias.report.text import visible
 
@@ -90,7 +91,7 @@ def register(app: typer.Typer) -> None:
             out = options.model.with_name(options.model.name + ".debias.json")
         targets = [path for path in (out, options.embed) if path is not None]
         for path in targets:
-            check_files((), (options.model, options.data), path, options.force)
+            check_files([("--out", path)], (options.model, options.data), options.force)
         written = import_module("debias.run").contract(
             options.model,
             options.data,

@@ -11,14 +11,14 @@ import typer
 
 from debias.cli import arguments
 from debias.cli.choices import MissingAttribute, UnseenZ
-from debias.cli.common import ColumnKinds, Force, Ignore, Json, Positive, Quiet, Regression, Report, Table
-from debias.cli.output import check_files, show, write_reports
+from debias.cli.common import ColumnKinds, Ignore, Positive, Regression, Table
+from debias.cli.delivery import Delivery, ReportOptions
 from debias.cli.progress import progress_bar
 from debias.cli.verbs import DATA, MODEL, SEARCH, verb
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrossvalOptions:
+class CrossvalOptions(ReportOptions):
     """Which networks, which rows, how many folds."""
 
     kinds: Annotated[
@@ -173,10 +173,6 @@ class CrossvalOptions:
             rich_help_panel=SEARCH,
         ),
     ] = None
-    report: Report = None
-    force: Force = False
-    json: Json = False
-    quiet: Quiet = False
 
 
 def register(app: typer.Typer) -> None:
@@ -189,8 +185,7 @@ def register(app: typer.Typer) -> None:
         Figures of seen clusters are of the pooled test rows of all folds, those of unseen clusters are means over the
         folds' models. Differences have a paired bootstrap over rows, corrected for their number (Holm).
         """
-        reports = options.report or []
-        check_files(reports, (options.data,), None, options.force)
+        delivery = Delivery(options, inputs=(options.data,))
         with progress_bar(options.quiet) as progress:
             found = import_module("debias.experiments.crossval").crossval(
                 options.kinds,
@@ -220,6 +215,4 @@ def register(app: typer.Typer) -> None:
                 ray=options.ray,
                 progress=progress,
             )
-        write_reports(found, reports, options.force)
-        show(found, json=options.json, quiet=options.quiet)
-        return int(found.exit_code)
+        return delivery.hand_over(found)

@@ -12,8 +12,8 @@ import typer
 
 from debias.cli import arguments
 from debias.cli.choices import MissingAttribute, OutputKind
-from debias.cli.common import Force, Ignore, Json, Quiet, Report, Table
-from debias.cli.output import check_files, show, write_reports
+from debias.cli.common import Ignore, Table
+from debias.cli.delivery import Delivery, ReportOptions
 from debias.cli.progress import progress_bar
 from debias.cli.verbs import DATA, MODEL, OUTPUT, SEARCH, verb
 
@@ -35,7 +35,7 @@ class By(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImportanceOptions:
+class ImportanceOptions(ReportOptions):
     """A model file and a table, or kinds of networks to train with probes."""
 
     model: Annotated[
@@ -223,10 +223,6 @@ class ImportanceOptions:
             help="What the picture's bars are: the network's columns, or those of the table.", rich_help_panel=OUTPUT
         ),
     ] = By.COLUMN
-    report: Report = None
-    force: Force = False
-    json: Json = False
-    quiet: Quiet = False
 
 
 def register(app: typer.Typer) -> None:
@@ -239,9 +235,8 @@ def register(app: typer.Typer) -> None:
         With --probes, networks are trained with columns that tell the cluster's rate of the label and nothing else
         about a row; the report shows where these confounding probes rank in each (Fair MEDL section 2.7).
         """
-        reports = options.report or []
         inputs = (options.model, options.data, options.contract)
-        check_files(reports, inputs, None, options.force, picture=options.picture)
+        delivery = Delivery(options, inputs=inputs, written=[("--picture", options.picture)])
         with progress_bar(options.quiet) as progress:
             found = import_module("debias.experiments.importance").importance(
                 options.model,
@@ -274,6 +269,4 @@ def register(app: typer.Typer) -> None:
                 force=options.force,
                 progress=progress,
             )
-        write_reports(found, reports, options.force)
-        show(found, json=options.json, quiet=options.quiet)
-        return int(found.exit_code)
+        return delivery.hand_over(found)

@@ -19,7 +19,8 @@ from debias.cli.choices import (
     Side,
     UnseenZ,
 )
-from debias.cli.common import Force, Ignore, Json, Positive, Quiet, Report, Seed, Table
+from debias.cli.common import Ignore, Positive, Seed, Table
+from debias.cli.delivery import GateOptions
 from debias.cli.verbs import CONSTRAINT, DATA, MODEL, OUTPUT, SEARCH
 
 
@@ -146,7 +147,7 @@ class OutputOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasureOptions(ColumnOptions, OutputOptions, ModelOptions):
+class MeasureOptions(GateOptions, ColumnOptions, OutputOptions, ModelOptions):
     """What an audit and every repair ask for, but for the bound."""
 
     device: Annotated[
@@ -229,10 +230,6 @@ class MeasureOptions(ColumnOptions, OutputOptions, ModelOptions):
         ),
     ] = None
     seed: Seed = 0
-    report: Report = None
-    force: Force = False
-    json: Json = False
-    quiet: Quiet = False
 
 
 @dataclass(frozen=True, kw_only=True)

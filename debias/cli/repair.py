@@ -11,8 +11,8 @@ import typer
 from debias import methods
 from debias.cli import arguments
 from debias.cli.audit import measured
+from debias.cli.delivery import Delivery
 from debias.cli.options import RepairOptions
-from debias.cli.output import check_files, show, write_reports
 from debias.cli.progress import progress_bar
 from debias.cli.verbs import verb, with_settings
 from debias.methods.base import Method
@@ -40,10 +40,9 @@ def _register(app: typer.Typer, method: type[Method]) -> None:
 
 def repair(name: str, options: RepairOptions, home: str = "debias.run", **settings: Any) -> int:
     """Run the verb `name`, a function of the module `home`, with its own `settings` and return its exit code."""
-    reports = options.report or []
     out = options.out or arguments.beside(options.model, name)
     inputs = (options.model, options.data, options.train, options.test, options.contract)
-    check_files(reports, inputs, out, options.force)
+    delivery = Delivery(options, inputs=inputs, written=[("--out", out)])
     given = measured(options)
     run = getattr(import_module(home), name)
     with progress_bar(options.quiet) as progress:
@@ -69,6 +68,4 @@ def repair(name: str, options: RepairOptions, home: str = "debias.run", **settin
             progress=progress,
             **settings,
         )
-    write_reports(report, reports, options.force)
-    show(report, json=options.json, quiet=options.quiet)
-    return int(report.exit_code)
+    return delivery.hand_over(report)

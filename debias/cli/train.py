@@ -11,9 +11,9 @@ import typer
 
 from debias.cli import arguments
 from debias.cli.choices import MissingAttribute, Side
-from debias.cli.common import ColumnKinds, Force, Json, Quiet, Regression, Report, Seed
+from debias.cli.common import ColumnKinds, Regression, Seed
+from debias.cli.delivery import Delivery, ReportOptions
 from debias.cli.options import ColumnOptions
-from debias.cli.output import check_files, show, write_reports
 from debias.cli.progress import progress_bar
 from debias.cli.verbs import DATA, OUTPUT, verb, with_settings
 from debias.errors import Problem, UsageError
@@ -21,7 +21,7 @@ from debias.training.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class _TrainOptions(ColumnOptions):
+class _TrainOptions(ReportOptions, ColumnOptions):
     """The kind of network, the table, and where the file goes."""
 
     model: Annotated[
@@ -145,10 +145,6 @@ class _TrainOptions(ColumnOptions):
         bool,
         typer.Option("--resume/--restart", help="Go on from a checkpoint, or start anew.", rich_help_panel=OUTPUT),
     ] = True
-    report: Report = None
-    force: Force = False
-    json: Json = False
-    quiet: Quiet = False
 
 
 TrainOptions = with_settings(_TrainOptions, Settings, "TrainOptions", asked=True)
@@ -195,8 +191,7 @@ def register(app: typer.Typer) -> None:
 
 def run(options: _TrainOptions) -> int:
     """Train as asked and return the exit code."""
-    reports = options.report or []
-    check_files(reports, (options.data, options.valid), options.out, options.force)
+    delivery = Delivery(options, inputs=(options.data, options.valid), written=[("--out", options.out)])
     settings = _given(options)
     home = import_module("debias.run.training")
     with progress_bar(options.quiet) as progress:
@@ -212,9 +207,7 @@ def run(options: _TrainOptions) -> int:
             progress=progress,
             **settings,
         )
-    write_reports(report, reports, options.force)
-    show(report, json=options.json, quiet=options.quiet)
-    return int(report.exit_code)
+    return delivery.hand_over(report)
 
 
 def _given(options: _TrainOptions) -> dict[str, Any]:

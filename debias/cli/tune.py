@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from debias.cli import arguments
-from debias.cli.output import check_files, show, write_reports
+from debias.cli.delivery import Delivery
 from debias.cli.progress import progress_bar
 from debias.cli.train import TrainOptions, table
 from debias.cli.verbs import OUTPUT, SEARCH, verb
@@ -133,8 +133,7 @@ def register(app: typer.Typer) -> None:
 
 def run(options: Any) -> int:
     """Search as asked and return the exit code."""
-    reports = options.report or []
-    check_files(reports, (options.data, options.valid), options.out, options.force)
+    delivery = Delivery(options, inputs=(options.data, options.valid), written=[("--out", options.out)])
     home = import_module("debias.experiments.tune")
     with progress_bar(options.quiet) as progress:
         report = home.tune(
@@ -155,6 +154,4 @@ def run(options: Any) -> int:
             **table(options),
             force=options.force,
         )
-    write_reports(report, reports, options.force)
-    show(report, json=options.json, quiet=options.quiet)
-    return int(report.exit_code)
+    return delivery.hand_over(report)
