@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from debias.report.model import AttributeInfo, Metric, ModelInfo, Number, Rate, TableInfo
+from debias.report.model import AttributeInfo, Metric, ModelInfo, TableInfo
+from debias.report.numbers import Number, Part, Rate
 
 ADAPTATION_VERSION = "1.0"
 
 Prediction = Literal["fixed", "soft", "estimate"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Coefficient(_Part):
+class Coefficient(Part):
     """A random effect of an added cluster, on the scale of the logit, of a regression of the standardised target."""
 
     name: str = Field(description="Encoded column, or unit of the last hidden layer, that the slope acts on.")
@@ -25,14 +22,14 @@ class Coefficient(_Part):
     sd: float = Field(description="Posterior standard deviation, from the curvature there.")
 
 
-class AttributeBias(_Part):
+class AttributeBias(Part):
     """The bias of one attribute."""
 
     attribute: str = Field(description="Name of the attribute.")
     bias: Number = Field(default=None, description="By the report's metric; None where it is undefined.")
 
 
-class PredictionFigures(_Part):
+class PredictionFigures(Part):
     """One way to predict the rows that took no part in the estimate."""
 
     prediction: Prediction = Field(
@@ -46,7 +43,7 @@ class PredictionFigures(_Part):
     biases: list[AttributeBias] = Field(default_factory=list, description="Of each attribute.")
 
 
-class AddedCluster(_Part):
+class AddedCluster(Part):
     """A cluster that the network knows now."""
 
     name: str = Field(description="Value of the cluster column.")
@@ -62,7 +59,7 @@ class AddedCluster(_Part):
     )
 
 
-class Adaptation(_Part):
+class Adaptation(Part):
     """A mixed-effects network with clusters added, and what their effects bring."""
 
     schema_version: str = Field(default=ADAPTATION_VERSION, description="Version of this layout.")

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from debias.report.model import Figures, Number, Report, Verdict
+from debias.report.figures import Figures
+from debias.report.model import Report, Verdict
+from debias.report.numbers import Number, Part
 
 COMPARISON_VERSION = "1.0"
 
 Status = Literal["ok", "impossible", "failed"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Paired(_Part):
+class Paired(Part):
     """How much better the winner is than a candidate, on the selection rows."""
 
     difference: float = Field(description="Merit of the winner minus that of the candidate.")
@@ -29,7 +27,7 @@ class Paired(_Part):
     )
 
 
-class Candidate(_Part):
+class Candidate(Part):
     """What one method reached, or why it reached nothing."""
 
     method: str = Field(description="Name of the method.")
@@ -62,7 +60,7 @@ class Candidate(_Part):
     seconds: float | None = Field(default=None, description="Wall-clock seconds on one thread.")
 
 
-class FrontPoint(_Part):
+class FrontPoint(Part):
     """A network that no other step of its method beats in balanced accuracy (R²) and \\|bias\\| at once."""
 
     method: str = Field(description="Name of the method.")
@@ -81,7 +79,7 @@ class FrontPoint(_Part):
         return found
 
 
-class Comparison(_Part):
+class Comparison(Part):
     """All methods under one objective, on the same rows with the same seed, and the one that was chosen."""
 
     schema_version: str = Field(default=COMPARISON_VERSION, description="Version of this layout.")

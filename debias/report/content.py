@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from debias.report.model import Change, Figures, GroupRule, Parity, Report
+from debias.report.figures import Figures, Parity
+from debias.report.model import Change, GroupRule, Report
 from debias.report.text import count, ranges, rate, signed, signed_amount, size
 
 HEADLINES = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE", "no-bound": "NO BOUND"}
@@ -35,7 +36,8 @@ class Table:
 class Section:
     """A heading with sentences, then a table, then a list; each may be missing.
 
-    An `extra` section is left out in a terminal unless it is asked for.
+    An `extra` section is left out in a terminal unless it is asked for. The `key` is its name for writers that place
+    it or set pictures beside it; several sections may share one.
     """
 
     title: str
@@ -44,6 +46,7 @@ class Section:
     items: tuple[str, ...] = ()
     code: str | None = None
     extra: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True)

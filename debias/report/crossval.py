@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from debias.report.model import Number
+from debias.report.numbers import Number, Part
 
 CROSSVAL_VERSION = "1.0"
 
@@ -14,11 +14,7 @@ Head = Literal["mixed", "fixed", "plain"]
 Rows = Literal["seen", "unseen"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Figure(_Part):
+class Figure(Part):
     """One figure: of all test rows together, and fold by fold."""
 
     value: Number = Field(
@@ -34,7 +30,7 @@ class Figure(_Part):
     reason: str | None = Field(default=None, description="Why there is no value.")
 
 
-class GroupRow(_Part):
+class GroupRow(Part):
     """One group in the pooled test rows (seen clusters), or in the rows of unseen clusters."""
 
     name: str = Field(description="Name of the group.")
@@ -47,7 +43,7 @@ class GroupRow(_Part):
     mse: Number = Field(default=None, description="Mean squared error of a regression.")
 
 
-class AttributeFigures(_Part):
+class AttributeFigures(Part):
     """The dispersion metrics of one attribute (Fair MEDL section 2.3)."""
 
     attribute: str = Field(description="Name of the attribute.")
@@ -59,7 +55,7 @@ class AttributeFigures(_Part):
     groups: list[GroupRow] = Field(description="What they are made of; unseen clusters: means over the folds' models.")
 
 
-class HeadFigures(_Part):
+class HeadFigures(Part):
     """All figures of one prediction of a model on one kind of rows."""
 
     head: Head = Field(description="mixed: with random effects; fixed: without; plain: the model has one prediction.")
@@ -76,7 +72,7 @@ class HeadFigures(_Part):
         raise KeyError(attribute)
 
 
-class FoldRun(_Part):
+class FoldRun(Part):
     """The training of one model in one fold."""
 
     fold: int = Field(description="The test fold, from 1.")
@@ -91,7 +87,7 @@ class FoldRun(_Part):
     resumed: bool = Field(default=False, description="The predictions were there already, from an earlier run.")
 
 
-class Model(_Part):
+class Model(Part):
     """One kind of network with its settings, in every fold."""
 
     name: str = Field(description="As it was asked for.")
@@ -111,7 +107,7 @@ class Model(_Part):
         raise KeyError((head, rows))
 
 
-class Change(_Part):
+class Change(Part):
     """One figure of a model beside the same of its baseline, on the same rows."""
 
     model: str = Field(description="Name of the model.")
@@ -133,7 +129,7 @@ class Change(_Part):
     p_folds: Number = Field(default=None, description="Paired t-test over folds, as the paper reports.")
 
 
-class Signs(_Part):
+class Signs(Part):
     """How many dispersion metrics a model has lower than its baseline."""
 
     model: str = Field(description="Name of the model.")
@@ -143,7 +139,7 @@ class Signs(_Part):
     p: Number = Field(description="Sign test, two-sided. Metrics go together, so it is too sure of itself.")
 
 
-class AttributeRows(_Part):
+class AttributeRows(Part):
     """A protected attribute in the rows of all folds."""
 
     name: str = Field(description="Name of the attribute.")
@@ -153,7 +149,7 @@ class AttributeRows(_Part):
     missing: int = Field(description="Rows without a group, which take no part in its figures.")
 
 
-class CrossValidation(_Part):
+class CrossValidation(Part):
     """Several kinds of networks in the same folds of the same rows."""
 
     schema_version: str = Field(default=CROSSVAL_VERSION, description="Version of this layout.")

@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from debias.report.content import Section, Table
-from debias.report.model import (
-    ClusterFigures,
-    Dispersion,
-    DrawnFigure,
-    Draws,
-    Effects,
-    Figures,
-    HeadFigures,
-    IntervalFigures,
-    Report,
-)
+from debias.report.effects import ClusterFigures, DrawnFigure, Draws, Effects, HeadFigures
+from debias.report.figures import Dispersion, Figures, IntervalFigures
+from debias.report.model import Report
 from debias.report.text import amount, count, rate, signed, signed_amount
 
 SHORT = 20

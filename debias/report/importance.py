@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from debias.report.model import ModelInfo, Number, TableInfo
+from debias.report.model import ModelInfo, TableInfo
+from debias.report.numbers import Number, Part
 
 IMPORTANCE_VERSION = "1.0"
 
 Role = Literal["features", "cluster", "group"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Ranked(_Part):
+class _Ranked(Part):
     name: str = Field(description="The column as the network reads it, or the column of the table.")
     importance: float = Field(description="Of a column slope times spread; of a feature the sum over its columns.")
     share: float = Field(description="Of the sum of all importances.")
@@ -46,7 +43,7 @@ class FeatureImportance(_Ranked):
     columns: int = Field(description="Columns that it becomes.")
 
 
-class RandomEffectSummary(_Part):
+class RandomEffectSummary(Part):
     """Random effects of a mixed-effects network that are no slope of a column."""
 
     entry: str = Field(description="State entry of the means.")
@@ -56,7 +53,7 @@ class RandomEffectSummary(_Part):
     )
 
 
-class Run(_Part):
+class Run(Part):
     """One training with probes, of one seed."""
 
     seed: int = Field(description="Of the split, the noise of the probes and the training.")
@@ -73,7 +70,7 @@ class Run(_Part):
     seconds: float = Field(description="Wall-clock seconds of the training.")
 
 
-class ModelImportance(_Part):
+class ModelImportance(Part):
     """One network's importances, most important first."""
 
     name: str = Field(description="Path of the file, or the kind that was trained.")
@@ -95,7 +92,7 @@ class ModelImportance(_Part):
     notes: list[str] = Field(default_factory=list, description="What a reader should know of this one.")
 
 
-class ProbeInfo(_Part):
+class ProbeInfo(Part):
     """A column that was made up to tell the cluster's rate of the label. Correlations are of the first seed."""
 
     name: str = Field(description="Name of the column.")
@@ -108,7 +105,7 @@ class ProbeInfo(_Part):
     column: str | None = Field(default=None, description="That column.")
 
 
-class Importance(_Part):
+class Importance(Part):
     """Gradient magnitude of the output with respect to every input (Fair MEDL section 2.7)."""
 
     schema_version: str = Field(default=IMPORTANCE_VERSION, description="Version of this layout.")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from debias.report.numbers import Part
 
 INSPECTION_VERSION = "1.0"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class InputInfo(_Part):
+class InputInfo(Part):
     """One tensor that the network takes."""
 
     name: str = Field(description="Name in the program.")
@@ -21,7 +19,7 @@ class InputInfo(_Part):
     shape: list[int | None] | None = Field(default=None, description="None for a free size, the rows among them.")
 
 
-class OutputInfo(_Part):
+class OutputInfo(Part):
     """How the output becomes a score."""
 
     kind: str | None = Field(description="probability, logit, softmax or logits2; None where it was not found out.")
@@ -30,7 +28,7 @@ class OutputInfo(_Part):
     reason: str = Field(default="", description="Why it can not, or how the kind was found out.")
 
 
-class LayerInfo(_Part):
+class LayerInfo(Part):
     """A hidden layer: a linear map, with its activation and what it feeds."""
 
     path: str = Field(description="Path of the linear map in the file.")
@@ -45,7 +43,7 @@ class LayerInfo(_Part):
     reasons: list[str] = Field(default_factory=list, description="Why not, all of them.")
 
 
-class MethodInfo(_Part):
+class MethodInfo(Part):
     """Whether a method can work on this file."""
 
     method: str = Field(description="threshold, prune or gda.")
@@ -53,7 +51,7 @@ class MethodInfo(_Part):
     reasons: list[str] = Field(default_factory=list, description="Why not, or what is left out; all of them.")
 
 
-class Inspection(_Part):
+class Inspection(Part):
     """A model file as it was found."""
 
     schema_version: str = Field(default=INSPECTION_VERSION, description="Version of this layout.")

@@ -1,13 +1,17 @@
-"""The one report value that every verb returns and every writer reads."""
+"""The report of a run: what audit and every repair return and every writer reads."""
 
 from __future__ import annotations
 
-import math
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
-SCHEMA_VERSION = "2.1"
+from debias.report.effects import Effects, Information
+from debias.report.evidence import Crossing, LayerChange, Sweep
+from debias.report.figures import Figures
+from debias.report.numbers import Number, Part, Rate
+
+SCHEMA_VERSION = "2.2"
 
 Metric = Literal[
     "statistical-parity",
@@ -18,260 +22,13 @@ Metric = Literal[
     "mean-difference",
     "mse-dispersion",
 ]
+
 Performance = Literal["balanced-accuracy", "accuracy", "f1", "auroc", "r2"]
+
 Verdict = Literal["pass", "fail", "inconclusive", "no-bound"]
 
 
-def _undefined(value: Any) -> Any:
-    """NaN says undefined in arrays; in a report None does."""
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _unit(value: Any) -> Any:
-    """Sums of weights may leave [0, 1] by rounding."""
-    if isinstance(value, float) and -1e-9 <= value <= 1 + 1e-9:
-        return min(max(value, 0.0), 1.0)
-    return _undefined(value)
-
-
-Number = Annotated[float | None, BeforeValidator(_undefined)]
-Rate = Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(_unit)]
-Objective = Annotated[Annotated[float, Field(ge=0, le=1)], BeforeValidator(_unit)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class GroupFigures(_Part):
-    """Counts and rates of one group, of a regression its means; None where undefined.
-
-    Rates are of the favourable decision. What is not for the network's task is None.
-    """
-
-    name: str = Field(description="The group as a reader knows it.")
-    privileged: bool = Field(default=False, description="The group that the others are compared with.")
-    n: int = Field(description="Rows of the group.")
-    weight: float = Field(description="Sum of row weights; equals n without --weight.")
-    positives: int | None = Field(default=None, description="Rows whose label is the favourable one.")
-    selected: int | None = Field(default=None, description="Rows that get the favourable decision.")
-    selection_rate: Rate = Field(default=None, description="P(favourable decision).")
-    tpr: Rate = Field(default=None, description="P(favourable decision | favourable label).")
-    fpr: Rate = Field(default=None, description="P(favourable decision | unfavourable label).")
-    balanced_accuracy: Rate = Field(default=None, description="(TPR + TNR) / 2 within the group.")
-    accuracy: Rate = Field(default=None, description="Share of right decisions within the group.")
-    mean_prediction: Number = Field(default=None, description="Mean prediction of a regression.")
-    mean_target: Number = Field(default=None, description="Mean of what was to be predicted.")
-    mse: Number = Field(default=None, description="Mean squared error of a regression.")
-    mae: Number = Field(default=None, description="Mean absolute error of a regression.")
-    mse_share: Number = Field(
-        default=None, description="Mean squared error divided by the variance of the target within the group."
-    )
-
-
-class IntervalFigures(_Part):
-    """A confidence interval."""
-
-    low: float = Field(description="Lower limit.")
-    high: float = Field(description="Upper limit.")
-    confidence: float = Field(description="Two-sided coverage aimed at; jointly for all pairs of groups.")
-    method: str = Field(description="How it was made.")
-
-
-class Parity(_Part):
-    """The groups of one attribute: how far apart they are."""
-
-    attribute: str = Field(description="The protected attribute.")
-    bias: Number = Field(
-        description="Unprivileged minus privileged; for more than two groups the largest pairwise difference. Of the "
-        "impact ratio, the ratio minus 1 with the sign of the difference. Of a regression, for more than two groups "
-        "the mean absolute pairwise difference (Fair MEDL eq. 4), and the SD over groups of the mean squared error. "
-        "None where a rate is undefined."
-    )
-    mean_pairwise: Number = Field(
-        description="Mean absolute pairwise difference of the rate (Fair MEDL eq. 3), or of what else is compared."
-    )
-    pair: tuple[str, str] | None = Field(description="The two groups whose difference is `bias`: first minus second.")
-    sentence: str = Field(description="The bias as a sentence with both groups named.")
-    interval: IntervalFigures | None = Field(default=None, description="Confidence interval of `bias`.")
-    groups: list[GroupFigures] = Field(description="Counts and rates per group.")
-
-
-class Dispersion(_Part):
-    """How far apart the groups of one attribute lie, whatever their number (Fair MEDL paper, section 2.3).
-
-    Groups count alike; a group without a value is left out of a figure and named; with fewer than two left the figure
-    is None, never 0.
-    """
-
-    attribute: str = Field(description="The protected attribute.")
-    groups: int = Field(description="Its number of groups.")
-    ddof: Literal[0, 1] = Field(default=0, description="The standard deviations divide by the groups less this.")
-    tpr_sd: Number = Field(description="Standard deviation of P(favourable decision | favourable label) over groups.")
-    fpr_sd: Number = Field(description="Standard deviation of P(favourable decision | unfavourable label) over groups.")
-    mse_sd: Number = Field(description="Standard deviation of the mean squared error over groups; of a regression.")
-    demographic_parity: Number = Field(
-        description="Mean absolute pairwise difference of the selection rates (eq. 3); of a regression of the mean "
-        "predictions (eq. 4)."
-    )
-    demographic_parity_soft: Number = Field(
-        description="The same of the mean probabilities, which no threshold has a part in; None for a regression."
-    )
-    attribute_swap: Number = Field(
-        description="Mean absolute change of the prediction when only the attribute's inputs are set to each other "
-        "group: what the paper calls counterfactual fairness, CF (eq. 6, of a regression eq. 7). It is no causal "
-        "statement: columns that go with the attribute stay as they are."
-    )
-    attribute_swap_reason: str | None = Field(default=None, description="Why the attribute swap is undefined.")
-    undefined_groups: dict[str, list[str]] = Field(
-        default_factory=dict, description="By figure, the groups that are left out: no row bears on it."
-    )
-
-
-class Figures(_Part):
-    """What one network at one threshold does on one set of rows."""
-
-    n: int = Field(description="Rows, those without an attribute among them.")
-    performance: Number = Field(description="The performance measure of the objective.")
-    balanced_accuracy: Rate = Field(default=None, description="(TPR + TNR) / 2 over all rows; None of a regression.")
-    accuracy: Rate = Field(default=None, description="Share of right decisions over all rows; None of a regression.")
-    f1: Rate = Field(default=None, description="F1 of the positive label over all rows; None of a regression.")
-    r2: Number = Field(default=None, description="R² of a regression over all rows: 1 - MSE / variance of the target.")
-    mse: Number = Field(default=None, description="Mean squared error of a regression over all rows.")
-    mae: Number = Field(default=None, description="Mean absolute error of a regression over all rows.")
-    bias: Number = Field(
-        description="Of the attribute that uses up most of the bound, see `parities`; None where one is undefined."
-    )
-    parities: list[Parity] = Field(description="The groups of each attribute, in the order asked.")
-    dispersion: list[Dispersion] = Field(
-        default_factory=list, description="How far apart the groups of each attribute lie, in the order asked."
-    )
-    auroc: Rate = Field(default=None, description="Area under the ROC curve; independent of the threshold.")
-    brier: Number = Field(
-        default=None, description="Mean squared difference of probability and label; None without a probability."
-    )
-    threshold: float | None = Field(
-        default=None,
-        description="Where the score of the file named is cut: score > threshold is positive. None of a regression.",
-    )
-    objective: Objective = Field(
-        description="Performance if every bound is met, else 0 (eq. 3); 0 without a bound met. R² below 0 counts as 0."
-    )
-
-    @property
-    def quality(self) -> float | None:
-        """What a least performance is asked of: balanced accuracy, of a regression R²."""
-        return self.r2 if self.balanced_accuracy is None else self.balanced_accuracy
-
-
-class ClusterBias(_Part):
-    """The bias of one attribute within one cluster."""
-
-    attribute: str = Field(description="The protected attribute.")
-    bias: Number = Field(description="As in `Parity`; None where a group of the cluster has no rows that bear on it.")
-    interval: IntervalFigures | None = Field(default=None, description="Confidence interval of `bias`.")
-
-
-class ClusterFigures(_Part):
-    """What the network does in one cluster."""
-
-    name: str = Field(description="The cluster.")
-    known: bool = Field(description="The network has been trained on it; True for one that reads no cluster.")
-    n: int = Field(description="Rows of the cluster.")
-    positives: int | None = Field(description="Rows whose label is the favourable one; None for a regression.")
-    selected: int | None = Field(description="Rows that get the favourable decision; None for a regression.")
-    selection_rate: Rate = Field(description="P(favourable decision) within the cluster.")
-    selection_interval: IntervalFigures | None = Field(default=None, description="Interval of `selection_rate`.")
-    balanced_accuracy: Rate = Field(description="(TPR + TNR) / 2 within the cluster.")
-    accuracy_interval: IntervalFigures | None = Field(default=None, description="Interval of `balanced_accuracy`.")
-    mse: Number = Field(default=None, description="Mean squared error within the cluster; of a regression.")
-    biases: list[ClusterBias] = Field(description="The bias of each attribute within the cluster.")
-
-
-class HeadFigures(_Part):
-    """One prediction of a network, in clusters that it knows and in others apart."""
-
-    head: Literal["served", "mixed", "fixed"] = Field(
-        description="mixed: with the cluster's random effects; fixed: without them; served: of a network that reads "
-        "the cluster and has no such parts."
-    )
-    threshold: float | None = Field(description="Where its score is cut; None for a regression.")
-    seen: Figures | None = Field(description="Rows of clusters that the network knows; None without such rows.")
-    unseen: Figures | None = Field(description="Rows of other clusters; None without such rows.")
-
-
-class EffectsGap(_Part):
-    """What the random effects add to the bias."""
-
-    attribute: str = Field(description="The protected attribute.")
-    rows: Literal["all", "seen", "unseen"] = Field(description="All rows, or those of known or unknown clusters.")
-    mixed: Number = Field(description="Bias of the mixed-effects prediction.")
-    fixed: Number = Field(description="Bias of the fixed-effects prediction.")
-    gap: Number = Field(description="mixed - fixed.")
-
-
-class DrawnFigure(_Part):
-    """A figure over draws of the random effects."""
-
-    figure: str = Field(description="The figure.")
-    attribute: str | None = Field(description="The protected attribute; None for a figure of all rows.")
-    rows: Literal["all", "seen", "unseen"] = Field(description="All rows, or those of known or unknown clusters.")
-    value: Number = Field(description="At the posterior means: the network as it is served.")
-    low: Number = Field(description="Lower limit of the central interval over draws.")
-    high: Number = Field(description="Upper limit.")
-    undefined: int = Field(default=0, description="Draws in which the figure is undefined; the limits leave them out.")
-
-
-class Draws(_Part):
-    """How far figures and decisions depend on what is not known of the clusters' effects.
-
-    The random effects are drawn from their posterior; the rows stay the same, so that these are no confidence
-    intervals for other rows.
-    """
-
-    draws: int = Field(description="Number of draws.")
-    share: float = Field(description="Share of the draws that lie between the limits.")
-    flipped: Rate = Field(description="Share of rows decided otherwise in at least one draw; None for a regression.")
-    flipped_per_draw: Rate = Field(description="Mean share of rows that a draw decides otherwise.")
-    prediction_sd: float = Field(description="Mean over rows of the SD of the prediction over draws.")
-    figures: list[DrawnFigure] = Field(description="The figures with their limits.")
-
-
-class Effects(_Part):
-    """The clusters of the rows, and what a mixed-effects network does in them."""
-
-    cluster: str = Field(description="Column of the cluster.")
-    known: list[str] = Field(description="Clusters that the network knows; those of the table for one without.")
-    unknown: list[str] = Field(default_factory=list, description="Clusters of the table that it does not know.")
-    unseen_z: str | None = Field(
-        default=None, description="What unknown clusters are scored with: soft, hard, zero; None without such rows."
-    )
-    seen: int = Field(description="Rows of known clusters.")
-    unseen: int = Field(default=0, description="Rows of unknown clusters, or without one.")
-    heads: list[HeadFigures] = Field(
-        default_factory=list, description="Its predictions; empty for a network that reads no cluster."
-    )
-    gaps: list[EffectsGap] = Field(default_factory=list, description="Bias of the mixed less the fixed prediction.")
-    clusters: list[ClusterFigures] = Field(description="Each cluster with rows, as served.")
-    draws: Draws | None = Field(default=None, description="Of --draws.")
-
-
-class Information(_Part):
-    """What a freshly fitted adversary reads about an attribute in a prediction, given the label."""
-
-    attribute: str = Field(description="The protected attribute.")
-    prediction: Literal["served", "mixed", "fixed"] = Field(description="As in `HeadFigures.head`.")
-    bits: Number = Field(
-        description="Mean over rows that it did not see of log2 p(group | prediction, label) - log2 p(group | label): "
-        "near 0, or a little below, it reads nothing. None where it could not be fitted."
-    )
-    error: Number = Field(default=None, description="Standard error of `bits` over rows.")
-    entropy: Number = Field(default=None, description="Bits that tell the group where the label is known: the most.")
-    rows: int = Field(default=0, description="Rows measured.")
-    reason: str | None = Field(default=None, description="Why it could not be fitted.")
-
-
-class TrajectoryStep(_Part):
+class TrajectoryStep(Part):
     """One candidate on the selection rows (the paper's Figure 1)."""
 
     step: int = Field(description="0 is the unchanged network.")
@@ -289,7 +46,7 @@ class TrajectoryStep(_Part):
     detail: dict[str, Any] = Field(default_factory=dict, description="What the method says about this step.")
 
 
-class Rows(_Part):
+class Rows(Part):
     """Which rows took part in what."""
 
     data: int = Field(description="Rows of --data after the stated policies.")
@@ -309,7 +66,7 @@ class Rows(_Part):
     )
 
 
-class ModelInfo(_Part):
+class ModelInfo(Part):
     """The file that came in, or went out."""
 
     path: str = Field(description="The file as named.")
@@ -318,7 +75,7 @@ class ModelInfo(_Part):
     sha256: str = Field(description="SHA-256 of the file.")
 
 
-class TableInfo(_Part):
+class TableInfo(Part):
     """A table that took part."""
 
     path: str = Field(description="The file as named, or DataFrame.")
@@ -326,7 +83,7 @@ class TableInfo(_Part):
     sha256: str | None = Field(description="None for a DataFrame.")
 
 
-class GroupRule(_Part):
+class GroupRule(Part):
     """How the score of one group becomes a decision."""
 
     group: str = Field(description="The group.")
@@ -335,7 +92,7 @@ class GroupRule(_Part):
     above: float = Field(description="P(positive decision) above the cut.")
 
 
-class RuleInfo(_Part):
+class RuleInfo(Part):
     """A rule that reads the protected attribute."""
 
     attribute: str = Field(description="The protected attribute.")
@@ -345,7 +102,7 @@ class RuleInfo(_Part):
     )
 
 
-class Change(_Part):
+class Change(Part):
     """What a method did to the network."""
 
     method: str = Field(description="Name of the method.")
@@ -364,7 +121,7 @@ class Change(_Part):
     )
 
 
-class SelectionFigures(_Part):
+class SelectionFigures(Part):
     """The same candidates on the rows that chose them: optimistic by construction."""
 
     before: Figures = Field(description="The network as deployed, at --threshold.")
@@ -375,7 +132,7 @@ class SelectionFigures(_Part):
     after: Figures | None = Field(default=None, description="The chosen candidate.")
 
 
-class AttributeInfo(_Part):
+class AttributeInfo(Part):
     """A protected attribute."""
 
     name: str = Field(description="Its column, or columns joined by * for intersections.")
@@ -383,7 +140,7 @@ class AttributeInfo(_Part):
     privileged: str | None = Field(description="The privileged group; None where more than two groups have none.")
 
 
-class MoreRows(_Part):
+class MoreRows(Part):
     """Rows that are missing for a verdict."""
 
     attribute: str = Field(description="The protected attribute.")
@@ -391,7 +148,7 @@ class MoreRows(_Part):
     rows: int = Field(description="How many more of its verdict rows would settle it, at the observed rates.")
 
 
-class Report(_Part):
+class Report(Part):
     """A run, from open to verdict."""
 
     schema_version: str = Field(default=SCHEMA_VERSION, description="Version of this layout.")
@@ -451,6 +208,16 @@ class Report(_Part):
     )
     information: list[Information] = Field(
         default_factory=list, description="Of --fresh-adversary: what an adversary reads about each attribute."
+    )
+    sweeps: list[Sweep] = Field(
+        default_factory=list, description="Other thresholds, before and after; empty for a regression."
+    )
+    layers: list[LayerChange] = Field(
+        default_factory=list, description="The layers of the network with what became of them; empty for an audit."
+    )
+    crossings: list[Crossing] = Field(
+        default_factory=list,
+        description="Attributes crossed in pairs, and the parts of an intersection that was asked.",
     )
     change: Change | None = Field(default=None, description="What was changed; None for an audit.")
     trajectory: list[TrajectoryStep] = Field(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
-from debias.report.model import AttributeInfo, ModelInfo, Number, Rate, TableInfo
+from debias.report.model import AttributeInfo, ModelInfo, TableInfo
+from debias.report.numbers import Number, Part, Rate
 
 TRAINING_VERSION = "1.0"
 
@@ -25,11 +26,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TrainingRows(_Part):
+class TrainingRows(Part):
     """Which rows took part in what."""
 
     data: int = Field(description="Rows of --data after the stated policies.")
@@ -41,7 +38,7 @@ class TrainingRows(_Part):
     valid_from: Literal["valid", "share"] = Field(description="valid: --valid; share: a part of the seen rows.")
 
 
-class ClusterRows(_Part):
+class ClusterRows(Part):
     """A seen cluster, in the order of the network's cluster input."""
 
     name: str = Field(description="Value of the cluster column.")
@@ -51,7 +48,7 @@ class ClusterRows(_Part):
     mean: Number = Field(default=None, description="Mean of a regression's target in the training rows.")
 
 
-class HeadFigures(_Part):
+class HeadFigures(Part):
     """One prediction of the network on the validation rows, which chose epoch and threshold: optimistic."""
 
     head: Head = Field(
@@ -66,7 +63,7 @@ class HeadFigures(_Part):
     r2: Number = Field(default=None, description="1 − MSE / variance of the target.")
 
 
-class TrainingReport(_Part):
+class TrainingReport(Part):
     """A trained network and how it came about."""
 
     schema_version: str = Field(default=TRAINING_VERSION, description="Version of this layout.")

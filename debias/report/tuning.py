@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from debias.report.model import Number, Rate
+from debias.report.numbers import Number, Part, Rate
 from debias.report.training import TrainingReport
 
 TUNING_VERSION = "1.0"
@@ -14,11 +14,7 @@ TUNING_VERSION = "1.0"
 TrialState = Literal["complete", "pruned", "diverged", "failed"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TuningTrial(_Part):
+class TuningTrial(Part):
     """One training of the search; its figures are those of its best epoch on the validation rows."""
 
     number: int = Field(description="Number of the trial, from 0.")
@@ -45,7 +41,7 @@ class TuningTrial(_Part):
     seconds: float | None = Field(default=None, description="Wall-clock seconds on one thread.")
 
 
-class Tuning(_Part):
+class Tuning(Part):
     """A search over the settings of one kind of network, and the network that came out best."""
 
     schema_version: str = Field(default=TUNING_VERSION, description="Version of this layout.")

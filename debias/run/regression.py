@@ -14,7 +14,7 @@ from debias.fairness.moment_assessment import moment_interval
 from debias.fairness.moments import Moments
 from debias.objective import RegressionScorer, decide
 from debias.objective.comparison import Groups
-from debias.report.model import Figures, GroupFigures, IntervalFigures, Parity
+from debias.report.figures import Figures, GroupFigures, IntervalFigures, Parity
 from debias.report.text import amount, signed_amount
 from debias.run import dispersion
 from debias.run.figures import DEFAULT_CONFIDENCE, Measured

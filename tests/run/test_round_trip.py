@@ -18,7 +18,8 @@ import torch
 
 import debias
 from debias.model.head import logit
-from debias.report.model import Figures, Report
+from debias.report.figures import Figures
+from debias.report.model import Report
 from tests.model import nets, opened
 
 ROWS = 320

@@ -15,7 +15,7 @@ from debias.fairness.counts import count
 from debias.model import effects
 from debias.model.network import Network
 from debias.report.adaptation import AttributeBias, Prediction, PredictionFigures
-from debias.report.model import Parity
+from debias.report.figures import Parity
 from debias.run.adapting.request import Asked
 from debias.run.adapting.rows import Labelled
 from debias.run.figures import Measured
