@@ -1,9 +1,19 @@
-"""What holds for all tests."""
+"""What holds for all tests, and the browser that some of them look through."""
 
+from __future__ import annotations
+
+import os
+import shutil
 import signal
 import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 # A machine under load is no failure.
 settings.register_profile("unhurried", deadline=None)
@@ -12,3 +22,35 @@ settings.load_profile("unhurried")
 # A shell that starts the tests in the background lets them, and all that they start, ignore Ctrl-C.
 if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+PATIENCE = 60_000  # milliseconds
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Start Chromium without a window; the loop that playwright needs ends with the module."""
+    where = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        where = None
+    if where is None:
+        missing = "needs Chromium and the package playwright"
+        if os.environ.get("DEBIAS_TEST_BROWSER") == "required":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with sync_playwright() as playwright:
+        # The sandbox cannot be had as root or in a container; the pages are our own.
+        browser = playwright.chromium.launch(executable_path=where, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def browser_page(chromium: Browser) -> Iterator[Page]:
+    """Return an empty page of its own, off line: `page.goto(path.as_uri())` opens a file."""
+    context = chromium.new_context(offline=True)
+    context.set_default_timeout(PATIENCE)
+    yield context.new_page()
+    context.close()
