@@ -119,11 +119,19 @@ class Head:
         """
         if self.classes == 2 and decision == "argmax":
             return output.argmax(1) == 1
+        return self.scores(output) > self.cut(threshold)
+
+    def scores(self, output: Tensor) -> Tensor:
+        """Return what is cut [N], from the file's own output: a probability, or a logit where the file gives logits."""
         if self.kind == "softmax":
-            return output[:, 1] > threshold
+            return output[:, 1]
         if self.kind == "logits2":
-            return output[:, 1] - output[:, 0] > logit(threshold)
-        return output.reshape(-1) > (logit(threshold) if self.kind == "logit" else threshold)
+            return output[:, 1] - output[:, 0]
+        return output.reshape(-1)
+
+    def cut(self, threshold: float) -> float:
+        """Return where `scores` are cut for a threshold that is a probability."""
+        return logit(threshold) if self.kind in {"logit", "logits2"} else threshold
 
 
 def _inside(probability: Tensor) -> Tensor:

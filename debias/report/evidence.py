@@ -24,15 +24,23 @@ class Sweep(Part):
 
     network: Literal["before", "after"] = Field(description="As deployed, or the written file.")
     deployed: float = Field(description="The threshold in use.")
-    points: list[SweepPoint] = Field(description="By rising threshold; at most 201 of the distinct ones.")
+    points: list[SweepPoint] = Field(
+        description="The distinct scores of the rows as thresholds, rising; at most 201 of them, always the first, the "
+        "last, and those on either side of `deployed`: the lower of these two decides as `deployed` does."
+    )
 
 
 class LayerChange(Part):
     """What became of the weights of one layer."""
 
     layer: str = Field(description="Path of the layer in the network.")
-    units: int = Field(description="Its outputs.")
-    inputs: int = Field(description="Its inputs.")
+    kind: Literal["dense", "other"] = Field(
+        default="dense",
+        description="dense: fully connected; other: any other part, such as a normalisation or random effects, which "
+        "is told only where it changed.",
+    )
+    units: int = Field(description="Its outputs; of another part the rows of its first tensor.")
+    inputs: int = Field(description="Its inputs; of another part the columns of its first tensor.")
     output: bool = Field(default=False, description="The layer that makes the score.")
     pruned: list[int] = Field(default_factory=list, description="Units taken out, counted from 0.")
     weights: int = Field(description="Numbers in the layer: weights and biases.")
@@ -56,4 +64,4 @@ class Crossing(Part):
 
     attributes: list[str] = Field(description="The attributes.")
     cells: list[CrossedGroup] = Field(description="Every combination that has rows.")
-    unknown: int = Field(default=0, description="Rows without one of the attributes.")
+    unknown: int = Field(default=0, description="Rows without one of the attributes, which are in no cell.")

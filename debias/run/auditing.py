@@ -11,6 +11,7 @@ from debias.errors import ModelError, Problem
 from debias.fairness.metrics import METRICS
 from debias.objective import Objective, exit_code
 from debias.report.model import AttributeInfo, Report, Rows
+from debias.run import evidence
 from debias.run.deciding import deployed
 from debias.run.effects import by_cluster
 from debias.run.figures import Measured
@@ -68,6 +69,7 @@ def run_audit(request: Request) -> Report:
             *(note for swap in swaps.values() for note in swap.notes),
         ],
         command=request.command(),
+        **evidence.of_audit(opened, measured, output),
         **common(opened, objective),
     )
 

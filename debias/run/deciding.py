@@ -42,6 +42,14 @@ class Deployed:
         return rule(self.figures, counts, scorer.attributes, scorer.objective, bounded=bounded, held=held, fresh=fresh)
 
 
+def decided(opened: Opened, output: Tensor) -> npt.NDArray[Any]:
+    """Return what a file's own output says of each row: the decision [N] (bool), of a regression the prediction."""
+    head = opened.network.head
+    if head.kind == "value":
+        return head.probabilities(output).double().numpy()
+    return head.decide(output, opened.threshold, opened.decision).numpy()
+
+
 def deployed(
     opened: Opened, measured: Measured, output: Tensor | None = None, swaps: Mapping[str, Swapped] | None = None
 ) -> Deployed:
@@ -62,17 +70,17 @@ def deployed(
     if output is None:
         output = opened.network.outputs(sample)
     if head.kind == "value":
-        values = head.probabilities(output).double().numpy()
+        values = decided(opened, output)
         swaps = swapped(opened, sample, values) if swaps is None else swaps
         return Deployed(predicted(measured, values, swaps), values)
-    decisions = head.decide(output, at, opened.decision)
+    decisions = decided(opened, output)
     disagreements = None
     if head.classes == 2:
         other = head.decide(output, at, "score" if opened.decision == "argmax" else "argmax")
-        disagreements = int((decisions != other).sum())
+        disagreements = int((decisions != other.numpy()).sum())
     probabilities = head.probabilities(output).double().numpy()
     scores = output.reshape(-1).double().numpy() if head.classes == 1 else opened.network.logits(sample)
     if swaps is None:
         swaps = swapped(opened, sample, probabilities)
-    figures = measured.figures(decisions.numpy(), at, scores=scores, probabilities=probabilities, swaps=swaps)
-    return Deployed(figures, decisions.numpy(), disagreements)
+    figures = measured.figures(decisions, at, scores=scores, probabilities=probabilities, swaps=swaps)
+    return Deployed(figures, decisions, disagreements)

@@ -150,7 +150,7 @@ class Measured:
             else IntervalFigures(
                 low=interval.low, high=interval.high, confidence=interval.confidence, method=interval.method
             ),
-            groups=_groups(counts, attribute),
+            groups=group_figures(counts, attribute),
         )
 
 
@@ -181,7 +181,8 @@ def probability(cut: float) -> float:
     return min(value, 1 - 2**-53)
 
 
-def _groups(counts: Counts, attribute: Groups) -> list[GroupFigures]:
+def group_figures(counts: Counts, attribute: Groups) -> list[GroupFigures]:
+    """Return the figures of each group, in the order of the groups."""
     rates = (
         metrics.selection_rates(counts),
         metrics.tprs(counts),

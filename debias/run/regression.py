@@ -78,7 +78,7 @@ def _parity(scorer: RegressionScorer, index: int, found: Moments, metric: Metric
         else IntervalFigures(
             low=interval.low, high=interval.high, confidence=interval.confidence, method=interval.method
         ),
-        groups=_groups(found, attribute),
+        groups=group_figures(found, attribute),
     )
 
 
@@ -99,7 +99,8 @@ def _sentence(
     return f"mean |E[ŷ | a] − E[ŷ | b]| over all pairs of {of} = {amount(bias)}: lowest {low}, highest {high}"
 
 
-def _groups(found: Moments, attribute: Groups) -> list[GroupFigures]:
+def group_figures(found: Moments, attribute: Groups) -> list[GroupFigures]:
+    """Return the figures of each group, in the order of the groups."""
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(found.target_variance > 0, found.mse / found.target_variance, np.nan)
     return [

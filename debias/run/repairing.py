@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,11 +16,13 @@ from debias.model.rule import shared_draws
 from debias.objective import exit_code
 from debias.report.figures import Figures
 from debias.report.model import Change, GroupRule, Report, RuleInfo, SelectionFigures, TrajectoryStep
+from debias.run import evidence
 from debias.run.auditing import common
 from debias.run.effects import by_cluster
 from debias.run.figures import probability
 from debias.run.provenance import model_info, versions
-from debias.run.request import Request
+from debias.run.recorded import asked
+from debias.run.request import DEFAULT_FIT_SHARE, Request
 from debias.run.statements import one_decision, repair_statement
 from debias.run.workbench import Attempt, Workbench, output_path
 
@@ -82,6 +84,7 @@ def finish(bench: Workbench, attempt: Attempt, out: Path) -> Report:
             *(() if write else ("No model was written; --keep-best writes the closest candidate.",)),
         ],
         command=request.command(method.flags()),
+        **evidence.of_repair(bench, attempt, written),
         **common(opened, objective),
     )
 
@@ -103,6 +106,7 @@ def _record(bench: Workbench, attempt: Attempt, figures: Mapping[str, Figures]) 
     return {
         "method": attempt.method.name,
         "settings": _settings(attempt.method),
+        "request": _asked(bench),
         "seed": request.seed,
         "metric": bench.objective.constraints[0].metric,
         "attributes": [item.attribute for item in bench.objective.constraints],
@@ -119,6 +123,13 @@ def _record(bench: Workbench, attempt: Attempt, figures: Mapping[str, Figures]) 
         "trusted": opened.network.archive.trusted,
         "versions": versions(),
     }
+
+
+def _asked(bench: Workbench) -> dict[str, Any]:
+    """Return how rows were chosen and counted, for `debias verify` to count again; no path of the user is in it."""
+    request = bench.opened.request
+    apart = request.fit_share is None and "train" not in bench.opened.tables and bench.parts.rows.apart
+    return asked(replace(request, fit_share=DEFAULT_FIT_SHARE) if apart else request)
 
 
 def _settings(method: Method) -> dict[str, Any]:

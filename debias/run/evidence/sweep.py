@@ -1,0 +1,80 @@
+"""What a network would decide at other thresholds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from debias.fairness import metrics
+from debias.fairness.counts import FloatArray
+from debias.fairness.thresholds import Scores, counts_at, thinned
+from debias.objective import Scorer
+from debias.report.evidence import Sweep, SweepPoint
+from debias.run.figures import Measured, probability
+from debias.run.opening import Opened
+
+MOST = 201
+"""Points of a sweep."""
+
+
+def sweep(opened: Opened, measured: Measured, output: Tensor, network: Literal["before", "after"]) -> Sweep | None:
+    """Return the figures of a network at the distinct scores of the rows, each taken as threshold.
+
+    The point at the largest score up to the deployed threshold decides exactly as the deployed network does.
+
+    Parameters
+    ----------
+    opened : Opened
+        The network with its threshold.
+    measured : Measured
+        The rows.
+    output : Tensor
+        What the file's forward returned for them.
+    network : {"before", "after"}
+        Which of the two networks it is.
+
+    Returns
+    -------
+    Sweep or None
+        None where no common threshold decides: of a regression, and of a file that cuts each group by itself.
+    """
+    scorer, head = measured.scorer, opened.network.head
+    if not isinstance(scorer, Scorer) or any(item.codes and item.role == "group" for item in opened.network.inputs):
+        return None
+    scores = head.scores(output).numpy()
+    logits = head.kind in {"logit", "logits2"}
+    cuts = np.unique(scores)
+    shown = np.array([probability(float(cut)) if logits else float(cut) for cut in cuts])
+    if shown[0] > 0:  # from here every row is positive
+        cuts = np.concatenate([np.array([-np.inf if logits else 0.0], cuts.dtype), cuts])
+        shown = np.concatenate([[0.0], shown])
+    # Compared as the decision itself compares, so that no rounding comes between.
+    upto = int((torch.from_numpy(cuts) <= head.cut(opened.threshold)).sum())
+    neighbours = {min(max(place, 0), len(cuts) - 1) for place in (upto - 1, upto)}
+    index = thinned(shown, MOST, neighbours)
+    points = _points(measured, scorer, scores, cuts[index], shown[index])
+    return Sweep(network=network, deployed=opened.threshold, points=points)
+
+
+def _points(measured: Measured, scorer: Scorer, scores: Scores, cuts: Scores, shown: FloatArray) -> list[SweepPoint]:
+    sample, constraints = measured.sample, scorer.objective.constraints
+    y = 1 - sample.y if scorer.flipped else sample.y
+    counted = [
+        counts_at(scores, cuts, y, item.codes, len(item.groups), sample.weight, below=scorer.flipped)
+        for item in scorer.attributes
+    ]
+    return [
+        SweepPoint(
+            threshold=float(threshold),
+            balanced_accuracy=metrics.balanced_accuracy(each[0]),
+            selection_rate=float(metrics.selection_rates(each[0].total)[0]),
+            biases=[
+                metrics.bias(counts, constraint.metric, item.privileged).value
+                for counts, constraint, item in zip(each, constraints, scorer.attributes, strict=True)
+            ],
+        )
+        for threshold, each in zip(shown, zip(*counted, strict=True), strict=True)
+    ]
