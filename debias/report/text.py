@@ -31,29 +31,42 @@ def visible(text: str, keep_newlines: bool = False) -> str:
     )
 
 
+class Told(str):
+    """A number as a reader sees it, with the number itself for writers that keep it (`value`)."""
+
+    __slots__ = ("value",)
+    value: float
+
+    def __new__(cls, text: str, value: float) -> Told:
+        """Make the text of a number."""
+        made = super().__new__(cls, text)
+        made.value = value
+        return made
+
+
 def rate(value: float | None) -> str:
     """Return a rate with four decimals, or ``–`` where it is undefined."""
-    return "–" if value is None else f"{value:.4f}"
+    return "–" if value is None else Told(f"{value:.4f}", value)
 
 
 def signed(value: float | None) -> str:
     """Return a difference with its sign and four decimals, or ``–`` where it is undefined."""
-    return "–" if value is None else f"{value:+.4f}".replace("-", "−")
+    return "–" if value is None else Told(f"{value:+.4f}".replace("-", "−"), value)
 
 
 def amount(value: float | None) -> str:
     """Return a number in units of a target with four significant digits, or ``–`` where it is undefined."""
-    return "–" if value is None else f"{value:.4g}".replace("-", "−")
+    return "–" if value is None else Told(f"{value:.4g}".replace("-", "−"), value)
 
 
 def signed_amount(value: float | None) -> str:
     """Return `amount` with its sign, as ``−0.12``."""
-    return "–" if value is None else f"{value:+.4g}".replace("-", "−")
+    return "–" if value is None else Told(f"{value:+.4g}".replace("-", "−"), value)
 
 
 def count(value: int) -> str:
     """Return a number of rows with thousands separated."""
-    return f"{value:,}"
+    return Told(f"{value:,}", value)
 
 
 def size(value: int) -> str:
