@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import unicodedata
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from debias.errors import Problem, UsageError
 from debias.report.importance import ColumnImportance, FeatureImportance, ModelImportance
 from debias.report.importance_content import place
-from debias.report.text import visible
+from debias.report.text import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -148,29 +147,3 @@ def _legend(figure: Any, items: list[_Item]) -> None:
     ]
     if len(handles) > 1:
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
-
-
-def shortened(text: str, longest: int) -> str:
-    """Return text of others on one line, cut in the middle where it takes more than `longest` columns.
-
-    Both ends stay: columns of one category differ at the end.
-    """
-    text = visible(text).strip() or "(blank)"
-    if sum(map(_columns, text)) <= longest:
-        return text
-    front, back = _ahead(text, longest // 2), _ahead(text[::-1], longest - 1 - longest // 2)[::-1]
-    return f"{front}…{back}"
-
-
-def _columns(char: str) -> int:
-    return 0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
-
-
-def _ahead(text: str, columns: int) -> str:
-    taken = ""
-    for char in text:
-        columns -= _columns(char)
-        if columns < 0:
-            break
-        taken += char
-    return taken

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 # Joiners that some scripts and emoji need; everything else that cannot be printed is shown escaped.
 _HARMLESS = {"\u200c", "\u200d", "\u00a0", "\u3000"}
 
@@ -42,6 +44,39 @@ class Told(str):
         made = super().__new__(cls, text)
         made.value = value
         return made
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return text of others on one line, cut in the middle where it takes more than `longest` columns.
+
+    Both ends stay: columns of one category differ at the end.
+    """
+    if len(text) > 8 * longest:  # what lies between takes no part, however long it is
+        text = f"{text[: 4 * longest]}{text[-4 * longest :]}"
+    text = visible(text).strip() or "(blank)"
+    if columns(text) <= longest:
+        return text
+    front, back = _ahead(text, longest // 2), _ahead(text[::-1], longest - 1 - longest // 2)[::-1]
+    return f"{front}…{back}"
+
+
+def columns(text: str) -> int:
+    """Return the columns that a text takes where letters are of one width: wide ones take two."""
+    return sum(map(_columns, text))
+
+
+def _columns(char: str) -> int:
+    return 0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _ahead(text: str, most: int) -> str:
+    taken = ""
+    for char in text:
+        most -= _columns(char)
+        if most < 0:
+            break
+        taken += char
+    return taken
 
 
 def rate(value: float | None) -> str:
