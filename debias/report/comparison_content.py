@@ -17,7 +17,7 @@ POINTS = 12
 def comparison_document(found: Comparison) -> Document:
     """Return what a human report of a comparison says."""
     winner = document(found.report)
-    own = tuple(section for section in winner.sections if section.title != "To repeat")
+    own = tuple(section for section in winner.sections if section.key != "repeat")
     return replace(
         winner,
         title="debias compare",
@@ -28,10 +28,11 @@ def comparison_document(found: Comparison) -> Document:
 
 def _sections(found: Comparison) -> Iterator[Section]:
     yield _methods(found)
-    yield Section("Choice", (found.reason,), items=tuple(_behind(found)))
+    yield Section("Choice", (found.reason,), items=tuple(_behind(found)), key="front")
     out = [candidate for candidate in found.candidates if candidate.status != "ok"]
     if out:
-        yield Section("Not in the running", items=tuple(f"{item.method}: {' '.join(item.reasons)}" for item in out))
+        reasons = tuple(f"{item.method}: {' '.join(item.reasons)}" for item in out)
+        yield Section("Not in the running", items=reasons, key="front")
     if found.front:
         yield _front(found)
 
@@ -49,7 +50,8 @@ def _methods(found: Comparison) -> Section:
     ]
     if found.attribute_is_input:
         sentences.append("The network itself reads the protected attribute, with or without a repair.")
-    return Section("Methods", tuple(sentences), Table(columns, tuple(map(_row, found.candidates)), "llrrrrrlr"))
+    table = Table(columns, tuple(map(_row, found.candidates)), "llrrrrrlr")
+    return Section("Methods", tuple(sentences), table, key="front")
 
 
 def _behind(found: Comparison) -> Iterator[str]:
@@ -93,7 +95,7 @@ def _front(found: Comparison) -> Section:
     if len(shown) < len(points):
         sentences.append(f"{count(len(shown))} of {count(len(points))} points; the JSON report has all.")
     rows = tuple((_step(point), signed(point.bias), rate(point.quality)) for point in shown)
-    return Section("Pareto front", tuple(sentences), Table(("network", "bias", short), rows, "lrr"))
+    return Section("Pareto front", tuple(sentences), Table(("network", "bias", short), rows, "lrr"), key="front")
 
 
 def _step(point: FrontPoint) -> str:
@@ -110,6 +112,6 @@ def _thinned(points: Sequence[FrontPoint]) -> list[FrontPoint]:
 
 def _repeat(found: Comparison) -> Iterator[Section]:
     if found.command:
-        yield Section("To repeat", code=found.command)
+        yield Section("To repeat", code=found.command, key="repeat")
     if found.report.command:
-        yield Section("To repeat the winner alone", code=found.report.command)
+        yield Section("To repeat the winner alone", code=found.report.command, key="repeat")

@@ -137,7 +137,7 @@ def _bias(report: Report) -> Section:
     confidence = [parity.interval.confidence for parity in report.before.parities if parity.interval is not None]
     if confidence:
         sentences.append(f"In brackets: {_percent(confidence[0])} interval for the bias, from these rows alone.")
-    return Section("Bias", tuple(sentences), items=tuple(items))
+    return Section("Bias", tuple(sentences), items=tuple(items), key="bias")
 
 
 def _interval(parity: Parity, regression: bool) -> str:
@@ -198,7 +198,9 @@ def _overall(report: Report) -> Section:
             told = ", ".join(f"{name} {value:.4f}" for name, value in spread.items())
             of = f" of {attribute.name}" if len(report.attributes) > 1 else ""
             sentences.append(f"Mean pairwise difference{of}: {told}.")
-    return Section(f"Figures on {count(report.before.n)} rows", tuple(sentences), Table(columns, rows, align))
+    return Section(
+        f"Figures on {count(report.before.n)} rows", tuple(sentences), Table(columns, rows, align), key="figures"
+    )
 
 
 def _groups(report: Report) -> Iterator[Section]:
@@ -231,7 +233,8 @@ def _groups_of(title: str, stages: list[tuple[str, Parity]]) -> Section:
         sentences.append("n and selected count rows; rates are weighted.")
     if undefined:
         sentences.append(f"– is undefined: no rows with a favourable label in {', '.join(undefined)}.")
-    return Section(title, tuple(sentences), Table(columns, tuple(rows), "llrrrrrr", grouped=len(stages) > 1))
+    table = Table(columns, tuple(rows), "llrrrrrr", grouped=len(stages) > 1)
+    return Section(title, tuple(sentences), table, key="groups")
 
 
 def _change(report: Report) -> Section | None:
@@ -259,7 +262,7 @@ def _change(report: Report) -> Section | None:
     if change.rule is not None:
         items += [_group_rule(group) for group in change.rule.groups]
     items += [f"layer {path} left alone: {reason}" for path, reason in change.skipped_layers.items()]
-    return Section("What was changed", tuple(sentences), items=tuple(items))
+    return Section("What was changed", tuple(sentences), items=tuple(items), key="change")
 
 
 def _scores(report: Report, change: Change) -> Iterator[str]:
@@ -326,18 +329,18 @@ def _rows(report: Report) -> Section:
         items.append(f"too few rows to split, kept for selection: {', '.join(rows.kept_whole)}")
     if report.decision_disagreements is not None:
         items.append(f"rows where argmax and score disagree: {count(report.decision_disagreements)}")
-    return Section("Rows", items=tuple(items))
+    return Section("Rows", items=tuple(items), key="rows")
 
 
 def _closing(report: Report) -> Iterator[Section]:
     if report.notes:
-        yield Section("Notes", items=tuple(report.notes))
+        yield Section("Notes", items=tuple(report.notes), key="notes")
     model = report.model
     items = [f"model: {model.path}, {model.format}, {size(model.size)}, {model.sha256}"]
     for role, table in report.data.items():
         items.append(f"{role}: {table.path}, {count(table.rows)} rows" + (f", {table.sha256}" if table.sha256 else ""))
     if report.output is not None:
         items.append(f"written: {report.output.path}, {size(report.output.size)}, {report.output.sha256}")
-    yield Section("Files", items=tuple(items))
+    yield Section("Files", items=tuple(items), key="files")
     if report.command:
-        yield Section("To repeat", code=report.command)
+        yield Section("To repeat", code=report.command, key="repeat")

@@ -60,6 +60,7 @@ def dispersion_sections(report: Report, stages: list[tuple[str, Figures]]) -> It
         Table(columns, rows, align, grouped=several),
         items=tuple(item for one in told[-1][1] for item in _undefined(one)),
         extra=report.effects is None,
+        key="dispersion",
     )
 
 
@@ -123,6 +124,7 @@ def information_sections(report: Report) -> Iterator[Section]:
         (sentence,),
         Table(columns, rows, ("ll" if several else "l") + "rrrr"),
         tuple(f"{one.attribute}: {one.reason}" for one in report.information if one.reason is not None),
+        key="adversary",
     )
 
 
@@ -155,7 +157,7 @@ def _overview(report: Report, stages: list[tuple[str, Effects]]) -> Section:
         for gap in effects.gaps
     ):
         sentences.append("More than a quarter of a bias comes with the random effects: --edit fe+re may move them too.")
-    return Section("Clusters", tuple(sentences), table, tuple(items))
+    return Section("Clusters", tuple(sentences), table, tuple(items), key="clusters")
 
 
 def _regression(effects: Effects) -> bool:
@@ -189,6 +191,7 @@ def _each(report: Report, effects: Effects) -> Section:
         tuple(sentences),
         Table(columns, rows, "l" + "r" * (len(columns) - 1)),
         extra=len(effects.clusters) > SHORT,
+        key="clusters",
     )
 
 
@@ -229,12 +232,11 @@ def _draws(draws: Draws) -> Iterator[Section]:
         )
     spread = f"{draws.prediction_sd:.4f}" if draws.flipped is not None else amount(draws.prediction_sd)
     sentences.append(f"A row's prediction has a standard deviation of {spread} over draws on average.")
-    yield Section(
-        "Draws of the random effects", tuple(sentences), _drawn([one for one in draws.figures if one.rows == "all"])
-    )
+    everyone = _drawn([one for one in draws.figures if one.rows == "all"])
+    yield Section("Draws of the random effects", tuple(sentences), everyone, key="clusters")
     apart = [one for one in draws.figures if one.rows != "all"]
     if apart:
-        yield Section("Draws, known clusters (seen) and others apart", table=_drawn(apart), extra=True)
+        yield Section("Draws, known clusters (seen) and others apart", table=_drawn(apart), extra=True, key="clusters")
 
 
 def _drawn(figures: list[DrawnFigure]) -> Table:

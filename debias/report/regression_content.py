@@ -34,7 +34,7 @@ def overall_section(report: Report, stages: Sequence[tuple[str, Figures]]) -> Se
     if len(report.attributes) > 1:
         sentences.append("bias is that of the attribute that uses up most of its bound.")
     table = Table(columns, rows, "l" + "r" * (len(columns) - 1))
-    return Section(f"Figures on {count(report.before.n)} rows", tuple(sentences), table)
+    return Section(f"Figures on {count(report.before.n)} rows", tuple(sentences), table, key="figures")
 
 
 def groups_section(title: str, stages: Sequence[tuple[str, Parity]]) -> Section:
@@ -53,7 +53,8 @@ def groups_section(title: str, stages: Sequence[tuple[str, Parity]]) -> Section:
         sentences.append("* is the privileged group.")
     if any(abs(group.weight - group.n) > 1e-9 for group in before):
         sentences.append("n counts rows; means are weighted.")
-    return Section(title, tuple(sentences), Table(columns, tuple(rows), "llrrrrrr", grouped=len(stages) > 1))
+    table = Table(columns, tuple(rows), "llrrrrrr", grouped=len(stages) > 1)
+    return Section(title, tuple(sentences), table, key="groups")
 
 
 def change_sentences(report: Report) -> Iterator[str]:
