@@ -62,6 +62,12 @@ class Archive:
     static: bool
     _payload: bytes = field(repr=False)
 
+    def entries(self) -> dict[str, bytes]:
+        """Return all entries that torch is given, and the extra files as ``extra/NAME``."""
+        found, _ = entries.read_entries(self._payload, str(self.path))
+        assert found is not None  # it was made by `entries.rebuild`
+        return {**found.files, **{f"extra/{name}": content for name, content in self.extra.items()}}
+
     def load(self) -> Loaded:
         """Load the program from the entries that were checked, on the CPU.
 
@@ -153,14 +159,28 @@ def serialise(loaded: Loaded, extra: Mapping[str, str | bytes]) -> bytes:
     return buffer.getvalue()
 
 
+def entries_of(content: bytes) -> dict[str, bytes]:
+    """Return what `Archive.entries` does, of content that `serialise` made."""
+    found, problems = entries.read_entries(content, "the file to be written")
+    if found is None:
+        raise WriteError(problems)
+    extra = {name: data for name, data in found.files.items() if name.startswith("extra/")}
+    return {**_needed(found.files), **extra}
+
+
 def _rebuilt(files: Mapping[str, bytes]) -> bytes:
-    """The archive that torch gets to see; the example inputs of a .pt2 are an archive of their own."""
+    """The archive that torch gets to see."""
+    return entries.rebuild(_needed(files))
+
+
+def _needed(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The entries that torch gets to see; the example inputs of a .pt2 are an archive of their own."""
     needed = {name: content for name, content in files.items() if not name.startswith(_NOT_LOADED)}
     if needed.get(SAMPLE):
         inner, _ = entries.read_entries(needed[SAMPLE], SAMPLE)
         if inner is not None:
             needed[SAMPLE] = entries.rebuild(inner.files)
-    return entries.rebuild(needed)
+    return needed
 
 
 def _read(path: Path) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
@@ -18,11 +18,15 @@ from debias.model.archive import Archive, archive_of, open_archive, serialise
 from debias.model.head import logit
 from debias.model.network import Network, from_archive
 from debias.model.rule import Rule
+from debias.model.seal import DOCUMENT, broken, sealed
 from debias.model.wrapped import PREFIX, wrapped
 from debias.run.deciding import Deployed, deployed
 from debias.run.figures import Measured, probability
 from debias.run.opening import Opened
 from debias.run.request import Request
+
+if TYPE_CHECKING:
+    from debias.model.archive import Loaded
 
 
 class Repaired:
@@ -54,7 +58,8 @@ class Repaired:
         write_atomic(out, self._bytes(record), force=force)
         archive = open_archive(out, trust=self.request.trust)
         saved = from_archive(archive, contract=self.contract(), output_kind=self.network.head.kind)
-        if any(not torch.equal(saved.state[name], value) for name, value in self.reread.network.state.items()):
+        same = all(torch.equal(saved.state[name], value) for name, value in self.reread.network.state.items())
+        if not same or any((broken(archive) or {}).values()):
             out.unlink()
             raise WriteError(Problem("the file read back differs from what was written", str(out), "Check the disk."))
         return archive
@@ -87,13 +92,18 @@ class Repaired:
     def _decision(self) -> Literal["score", "argmax"]:
         return self.opened.decision if self.folded or self.rule is not None else "score"
 
-    def _bytes(self, record: Mapping[str, Any]) -> bytes:
-        extra = {"debias.json": write_document(self.contract(), record)}
+    def _bytes(self, record: Mapping[str, Any] | None) -> bytes:
+        """Return the file's content; without a record it has no seal either."""
+        loaded, extra = self._loaded(), self.network.archive.extra
+        if record is not None:
+            return sealed(loaded, extra, self.contract(), record)
+        return serialise(loaded, {**extra, DOCUMENT: write_document(self.contract(), {})})
+
+    def _loaded(self) -> Loaded:
         if self.rule is None:
-            return self.network.serialised(self.state, extra)
+            return self.network.loaded(self.state)
         width = self.opened.data.sample.inputs["features"].shape[1]
-        loaded = wrapped(self.network, self.state, self.rule, width=width, threshold=self.threshold)
-        return serialise(loaded, {**self.network.archive.extra, **extra})
+        return wrapped(self.network, self.state, self.rule, width=width, threshold=self.threshold)
 
     def with_groups(self, measured: Measured) -> Measured:
         """Return the rows with the group that a rule reads."""
@@ -106,7 +116,7 @@ class Repaired:
 
     def _read_back(self) -> Network:
         """Return the network of the file's content as it stands before the record of its figures is in it."""
-        archive = archive_of(self._bytes({}), Path(self.request.model), trust=self.request.trust)
+        archive = archive_of(self._bytes(None), Path(self.request.model), trust=self.request.trust)
         return from_archive(archive, contract=self.contract(), output_kind=self.network.head.kind)
 
 

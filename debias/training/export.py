@@ -16,8 +16,9 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
-from debias.contract import Contract, Effects, RandomEffect, write_document
+from debias.contract import Contract, Effects, RandomEffect
 from debias.model.archive import serialise
+from debias.model.seal import sealed
 from debias.training.fit import Fitted
 from debias.training.networks import MixedEffects
 from debias.training.settings import Settings
@@ -97,8 +98,7 @@ def model_bytes(fitted: Fitted, contract: Contract, record: Mapping[str, Any], f
         told = {"predictor": PREDICTOR, "predictor_sha256": hashlib.sha256(predictor).hexdigest()}
         contract = contract.model_copy(update={"effects": contract.effects.model_copy(update=told)})
         extra[PREDICTOR] = base64.b64encode(predictor).decode()
-    extra["debias.json"] = write_document(contract, record)
-    return serialise(program_of(fitted.module, contract, form), extra)
+    return sealed(program_of(fitted.module, contract, form), extra, contract, record)
 
 
 def program_of(module: nn.Module, contract: Contract, form: Format) -> torch.jit.ScriptModule | ExportedProgram:

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,8 +14,9 @@ from torch import Tensor
 
 from debias.contract import Contract, Feature
 from debias.errors import ContractError, ModelError, Problem
-from debias.model.archive import archive_of, serialise
+from debias.model.archive import archive_of
 from debias.model.network import Network, from_archive
+from debias.model.seal import sealed
 from debias.run.adapting.rows import Labelled, Newcomer
 from debias.training.export import Format, program_of
 from debias.training.fewshot import Estimate, estimate, with_cluster
@@ -192,10 +194,9 @@ class Grown:
         contract = extended(base.contract, list(found))
         return cls(base, contract, program_of(module, contract, form), out)
 
-    def content(self, document: str) -> bytes:
-        """Return the content of the file; what else the file before carried stays in it."""
-        extra = {**self.base.network.archive.extra, "debias.json": document}
-        return serialise(self.program, extra)  # type: ignore[arg-type]
+    def content(self, record: Mapping[str, Any]) -> bytes:
+        """Return the content of the file with its record; what else the file before carried stays in it."""
+        return sealed(self.program, self.base.network.archive.extra, self.contract, record)  # type: ignore[arg-type]
 
     def read(self, content: bytes) -> Network:
         """Return the network of the file's content."""

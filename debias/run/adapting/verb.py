@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from debias.contract import Contract, write_document
+from debias.contract import Contract
 from debias.data.tables import Table, read_table
 from debias.errors import Problem, WriteError, together
 from debias.files import check_output, write_atomic
@@ -144,7 +144,7 @@ class _Adding:
         module = base.module(features)
         effects = {one.name: estimated(base, module, labelled, one) for one in newcomers}
         grown = Grown.of(base, module, effects, self.asked.form, out)
-        network = grown.read(grown.content(write_document(grown.contract, {})))
+        network = grown.read(grown.content({}))
         grown.check(network, features)
         found = scored(base.network, network, labelled, self._inputs(len(grown.contract.clusters)))
         measured = measured_on(labelled, self.asked, base.contract)
@@ -154,7 +154,7 @@ class _Adding:
             for one in newcomers
         ]
         whole = figures(labelled, measured, found, held)
-        content = grown.content(write_document(grown.contract, self._record(clusters)))
+        content = grown.content(self._record(clusters))
         written = ModelInfo(
             path=str(out),
             format=network.archive.format,
