@@ -44,7 +44,9 @@ Seed = Annotated[int, typer.Option(metavar="N", help="Seed of every random choic
 Report = Annotated[
     list[Path] | None,
     typer.Option(
-        metavar="FILE", help="Write the report to FILE; .json or .md by its ending. Repeatable.", rich_help_panel=OUTPUT
+        metavar="FILE",
+        help="Write the report to FILE; .html, .json or .md by its ending. Repeatable.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.", rich_help_panel=OUTPUT)]

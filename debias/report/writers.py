@@ -24,7 +24,13 @@ def _markdown(report: Value) -> str:
     return to_markdown(report)
 
 
-WRITERS: dict[str, Callable[[Value], str]] = {".json": _json, ".md": _markdown}
+def _html(report: Value) -> str:
+    from debias.report.html import to_html
+
+    return to_html(report)
+
+
+WRITERS: dict[str, Callable[[Value], str]] = {".html": _html, ".json": _json, ".md": _markdown}
 
 
 def unknown_ending(path: Path) -> Problem | None:

@@ -1,0 +1,88 @@
+"""What stands where on the page: sections in the order of a reader's questions, each with its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from debias.report.content import Document, Section
+
+if TYPE_CHECKING:
+    from debias.report.charts import Chart
+
+CHAPTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("groups", "Figures, group by group", ("bias", "figures", "groups", "dispersion")),
+    ("path", "How it got there", ("trajectory",)),
+    ("methods", "Methods compared", ("front",)),
+    ("change", "What was changed", ("change", "layers")),
+    ("thresholds", "Other thresholds", ("sweep",)),
+    ("crossed", "Groups crossed", ("crossings",)),
+    ("clusters", "Clusters", ("clusters", "adversary")),
+    ("impact", "Impact ratios", ("impact",)),
+    ("data", "Data", ("rows",)),
+    ("provenance", "Provenance", ("files", "repeat")),
+    ("limits", "Limits", ("limits", "notes")),
+)
+"""Id, title and the keys of its sections, in the order of the page."""
+
+_PLACES = {key: (chapter, place) for chapter, (_, _, keys) in enumerate(CHAPTERS) for place, key in enumerate(keys)}
+_FIRST = (-1, 0)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A section of the document with the pictures set into it."""
+
+    id: str
+    section: Section
+    charts: tuple[Chart, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """Sections under one heading; one alone has the heading for itself."""
+
+    id: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+def chapters(told: Document, charts: Sequence[Chart]) -> tuple[Chapter, ...]:
+    """Return the whole page below the verdict.
+
+    Parameters
+    ----------
+    told : Document
+        Its sections are placed by their key; one without a known key stays behind the section before it.
+    charts : sequence of Chart
+        Each stands in the first section of its key, else in a section of its own.
+
+    Returns
+    -------
+    tuple of Chapter
+        Every section and every chart, each once.
+    """
+    left = list(charts)
+    placed: list[tuple[tuple[int, int], Section, tuple[Chart, ...]]] = []
+    place = _FIRST
+    for section in told.sections:
+        place = _PLACES.get(section.key, place)
+        own = tuple(chart for chart in left if section.key and chart.key == section.key)
+        left = [chart for chart in left if chart not in own]
+        placed.append((place, section, own))
+    for chart in left:
+        section = Section(chart.title, key=chart.key)
+        placed.append((_PLACES.get(chart.key, _FIRST), section, (chart,)))
+    placed.sort(key=lambda one: one[0])
+    blocks = [(at, Block(f"section-{number}", section, own)) for number, (at, section, own) in enumerate(placed, 1)]
+    return tuple(_chapters(blocks))
+
+
+def _chapters(blocks: Sequence[tuple[tuple[int, int], Block]]) -> Iterator[Chapter]:
+    for _, block in (one for one in blocks if one[0] == _FIRST):
+        yield Chapter(block.id, block.section.title, (block,))
+    for number, (name, title, _) in enumerate(CHAPTERS):
+        own = tuple(block for (chapter, _), block in blocks if chapter == number)
+        if own:
+            yield Chapter(name, title if len(own) > 1 else own[0].section.title, own)

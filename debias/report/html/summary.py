@@ -1,0 +1,89 @@
+"""The figures at the head of the page: before, after, the bound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from debias.report.content import MEASURES
+from debias.report.model import Report
+from debias.report.text import count, rate, signed, signed_amount
+
+if TYPE_CHECKING:
+    from debias.report.documents import Value
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure: what a reader sees, and where the JSON report has the number (a JSON pointer)."""
+
+    text: str
+    at: str
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A figure that matters: what it is now, what it was, what was asked."""
+
+    title: str
+    now: Shown
+    before: Shown | None = None
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What stands beside the verdict."""
+
+    subject: str = ""
+    tiles: tuple[Tile, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+def summary_of(value: Value) -> Summary:
+    """Return the head of the page of any report; without figures where the value has no verdict about groups."""
+    from debias.report.comparison import Comparison
+
+    if isinstance(value, Comparison):
+        facts = (("Method chosen", value.winner), *_facts(value.report))
+        return Summary(value.report.model.path, tuple(_tiles(value.report, "/report")), facts)
+    if isinstance(value, Report):
+        return Summary(value.model.path, tuple(_tiles(value, "")), tuple(_facts(value)))
+    return Summary()
+
+
+def _tiles(report: Report, root: str) -> Iterator[Tile]:
+    now, at = (report.before, f"{root}/before") if report.after is None else (report.after, f"{root}/after")
+    before = None if report.after is None else report.before
+    bias = signed_amount if report.task == "regression" else signed
+    for index, parity in enumerate(now.parities):
+        between = f"{parity.pair[0]} against {parity.pair[1]}" if parity.pair is not None else "all groups"
+        bound = "" if report.eps is None else f"; bound ±{report.eps:g}"
+        path = f"parities/{index}/bias"
+        was = None if before is None else Shown(bias(before.parities[index].bias), f"{root}/before/{path}")
+        yield Tile(f"Bias of {parity.attribute}", Shown(bias(parity.bias), f"{at}/{path}"), was, f"{between}{bound}")
+    for title, name, show in _MEASURES:
+        if getattr(now, name) is None:
+            continue
+        was = None if before is None else Shown(show(getattr(before, name)), f"{root}/before/{name}")
+        yield Tile(title, Shown(show(getattr(now, name)), f"{at}/{name}"), was)
+
+
+def _signless(value: float | None) -> str:
+    return rate(value).replace("-", "−")
+
+
+_MEASURES: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
+    ("Balanced accuracy", "balanced_accuracy", rate),
+    ("AUROC", "auroc", rate),
+    ("R²", "r2", _signless),
+)
+
+
+def _facts(report: Report) -> Iterator[tuple[str, str]]:
+    yield "Rows of the verdict", count(report.rows.verdict)
+    yield "Metric", report.metric
+    if report.performance != "balanced-accuracy":
+        yield "Performance measure", MEASURES[report.performance]
+    yield "Needs the protected attribute at prediction", "yes" if report.uses_attribute else "no"
