@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from debias.report.adaptation import ADAPTATION_VERSION, Adaptation
+from debias.report.baseline import BASELINE_VERSION, BaselineFile
 from debias.report.comparison import COMPARISON_VERSION, Comparison
 from debias.report.crossval import CROSSVAL_VERSION, CrossValidation
 from debias.report.importance import IMPORTANCE_VERSION, Importance
@@ -24,6 +25,7 @@ SCHEMA_FILES: dict[str, tuple[type[BaseModel], str]] = {
     "report.schema.json": (Report, f"urn:debias:report:{SCHEMA_VERSION}"),
     "inspection.schema.json": (Inspection, f"urn:debias:inspection:{INSPECTION_VERSION}"),
     "comparison.schema.json": (Comparison, f"urn:debias:comparison:{COMPARISON_VERSION}"),
+    "baseline.schema.json": (BaselineFile, f"urn:debias:baseline:{BASELINE_VERSION}"),
     "adaptation.schema.json": (Adaptation, f"urn:debias:adaptation:{ADAPTATION_VERSION}"),
     "training.schema.json": (TrainingReport, f"urn:debias:training:{TRAINING_VERSION}"),
     "tuning.schema.json": (Tuning, f"urn:debias:tuning:{TUNING_VERSION}"),

@@ -6,9 +6,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from debias.report.baseline import BaselineUse
 from debias.report.effects import Effects, Information
 from debias.report.evidence import Crossing, LayerChange, Sweep
 from debias.report.figures import Figures
+from debias.report.impact import ChosenView, Impact
 from debias.report.numbers import Number, Part, Rate
 
 SCHEMA_VERSION = "2.2"
@@ -140,6 +142,16 @@ class AttributeInfo(Part):
     privileged: str | None = Field(description="The privileged group; None where more than two groups have none.")
 
 
+class AttributeVerdict(Part):
+    """The verdict of one attribute on the verdict rows, whatever was found where the candidate was chosen."""
+
+    attribute: str = Field(description="The protected attribute.")
+    verdict: Literal["pass", "fail", "inconclusive", "undefined"] = Field(
+        description="As in `Report.verdict`; undefined where a rate is, which leaves the whole inconclusive."
+    )
+    reason: str = Field(default="", description="With --confidence, what decided it or leaves it open.")
+
+
 class MoreRows(Part):
     """Rows that are missing for a verdict."""
 
@@ -158,7 +170,10 @@ class Report(Part):
         description="Whether every bound is met on the verdict rows; inconclusive where --confidence asks for more "
         "rows; no-bound where none was asked."
     )
-    exit_code: int = Field(description="0 bound met (or none asked), 1 not met, 3 inconclusive.")
+    exit_code: int = Field(
+        description="What the command left with: 0 bound met, none asked, or all that misses it accepted (see "
+        "`baseline` and `exit_zero`), 1 not met, 3 inconclusive."
+    )
     statement: str = Field(description="The verdict as one sentence: figure, bound, rows.")
     metric: Metric = Field(description="How groups are compared.")
     metric_formula: str = Field(description="The metric as a formula.")
@@ -173,6 +188,11 @@ class Report(Part):
         description="The bound that was asked (of the impact ratio, 1 less --min-ratio); None in an audit without one."
     )
     confidence: float | None = Field(default=None, description="--confidence: the verdict asks for one-sided bounds.")
+    verdicts: list[AttributeVerdict] = Field(
+        default_factory=list, description="The verdict of each attribute, in the order asked; empty without a bound."
+    )
+    baseline: BaselineUse | None = Field(default=None, description="What was accepted beforehand, with --baseline.")
+    exit_zero: bool = Field(default=False, description="--exit-zero: exit codes 1 and 3 became 0.")
     more_rows: list[MoreRows] = Field(
         default_factory=list, description="Verdict rows that would settle an inconclusive verdict at these rates."
     )
@@ -219,6 +239,10 @@ class Report(Part):
         default_factory=list,
         description="Attributes crossed in pairs, and the parts of an intersection that was asked.",
     )
+    impacts: list[Impact] = Field(
+        default_factory=list, description="Impact ratios by category: single attributes first, then crossed ones."
+    )
+    views: list[ChosenView] = Field(default_factory=list, description="Regulatory views that the report shows.")
     change: Change | None = Field(default=None, description="What was changed; None for an audit.")
     trajectory: list[TrajectoryStep] = Field(
         default_factory=list, description="Every candidate on the selection rows (the paper's Figure 1)."

@@ -44,6 +44,7 @@ def run_audit(request: Request) -> Report:
         exit_code=exit_code(ruling.verdict),
         statement=bound_statement(ruling, before.figures, objective, which),
         more_rows=list(ruling.more_rows),
+        verdicts=list(ruling.verdicts),
         rows=Rows(
             data=rows,
             train=0,

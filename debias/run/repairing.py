@@ -56,6 +56,7 @@ def finish(bench: Workbench, attempt: Attempt, out: Path) -> Report:
         exit_code=exit_code(ruling.verdict),
         statement=repair_statement(ruling, attempt.verdict, attempt.selection, repair, objective, parts.description),
         more_rows=list(ruling.more_rows),
+        verdicts=list(ruling.verdicts),
         margin=objective.margin if objective.selection == "margin" else None,
         selection_rule=_selection_rule(bench),
         min_performance=objective.min_performance,

@@ -12,17 +12,18 @@ from debias.fairness.moments import Moments
 from debias.objective import Constraint, Objective, Verdict, decide
 from debias.objective.comparison import Groups
 from debias.report.figures import Figures
-from debias.report.model import MoreRows
+from debias.report.model import AttributeVerdict, MoreRows
 from debias.words import bare
 
 
 @dataclass(frozen=True)
 class Ruling:
-    """A verdict, and where it is open why, and what would settle it."""
+    """A verdict, that of each attribute, and where it is open why, and what would settle it."""
 
     verdict: Verdict
     reasons: tuple[str, ...] = ()
     more_rows: tuple[MoreRows, ...] = ()
+    verdicts: tuple[AttributeVerdict, ...] = ()
 
 
 def rule(
@@ -56,17 +57,24 @@ def rule(
     """
     if not bounded:
         return Ruling("no-bound")
-    if not held:
-        return Ruling("fail")
     if objective.confidence is None:
         met = [
-            decide(parity.bias, item.eps) for parity, item in zip(figures.parities, objective.constraints, strict=True)
+            AttributeVerdict(
+                attribute=item.attribute, verdict="pass" if decide(parity.bias, item.eps) == "pass" else "fail"
+            )
+            for parity, item in zip(figures.parities, objective.constraints, strict=True)
         ]
-        return Ruling("pass" if set(met) == {"pass"} else "fail")
+        passed = held and all(one.verdict == "pass" for one in met)
+        return Ruling("pass" if passed else "fail", verdicts=tuple(met))
     found = [
         _assessed(one, item, attribute, objective.confidence, len(objective.constraints))
         for one, item, attribute in zip(counts, objective.constraints, attributes, strict=True)
     ]
+    verdicts = tuple(
+        _verdict_of(item.attribute, one, fresh) for one, item in zip(found, objective.constraints, strict=True)
+    )
+    if not held:
+        return Ruling("fail", verdicts=verdicts)
     conclusion = together(found)
     open_ones = [
         (one, item.attribute, attribute)
@@ -75,15 +83,26 @@ def rule(
     ]
     reasons = tuple(one.reason for one, _, _ in open_ones)
     if conclusion == "fail":
-        return Ruling("fail", reasons)
+        return Ruling("fail", reasons, verdicts=verdicts)
     if conclusion == "pass":
-        return Ruling("pass", reasons) if fresh else Ruling("inconclusive", (_STALE,))
+        return (
+            Ruling("pass", reasons, verdicts=verdicts)
+            if fresh
+            else Ruling("inconclusive", (_STALE,), verdicts=verdicts)
+        )
     more = tuple(
         MoreRows(attribute=name, group=attribute.groups[group], rows=rows)
         for one, name, attribute in open_ones
         for group, rows in (one.more_rows or {}).items()
     )
-    return Ruling("inconclusive", reasons if fresh else (*reasons, _STALE), more)
+    return Ruling("inconclusive", reasons if fresh else (*reasons, _STALE), more, verdicts)
+
+
+def _verdict_of(attribute: str, found: Assessment, fresh: bool) -> AttributeVerdict:
+    """Return the verdict of one attribute; rows that took part in selection show no pass at a confidence."""
+    if found.verdict == "pass" and not fresh:
+        return AttributeVerdict(attribute=attribute, verdict="inconclusive", reason=_STALE)
+    return AttributeVerdict(attribute=attribute, verdict=found.verdict, reason=found.reason)
 
 
 def _assessed(
