@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -85,11 +85,14 @@ class Attributes:
         Rows that lack any attribute.
     notes : tuple of str
         Sentences for the report.
+    columns : mapping of str to ColumnRead
+        The columns that make the attributes, each on its own.
     """
 
     groups: Mapping[str, Groups]
     missing: Mask
     notes: tuple[str, ...] = ()
+    columns: Mapping[str, ColumnRead] = field(default_factory=dict)
 
 
 def read_attributes(
@@ -162,7 +165,7 @@ def read_attributes(
         name: replace(groups, attribute=replace(groups.attribute, privileged=groups.grouping.privileged))
         for name, groups in found.items()
     }
-    return Attributes(with_privileged, lacking, tuple(notes)), []
+    return Attributes(with_privileged, lacking, tuple(notes), reads), []
 
 
 def contract_entries(

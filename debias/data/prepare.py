@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -16,9 +16,9 @@ from debias.data.columns import Columns, find_features, find_label, named
 from debias.data.encode import DType, Encoded, encode, encode_plain, to_tensor_type
 from debias.data.grouping import Attributes, Grouping, read_attributes
 from debias.data.labels import Label, read_label, read_target
-from debias.data.sample import Sample
+from debias.data.sample import Attribute, Sample
 from debias.data.tables import Table
-from debias.data.values import FloatArray, IntArray, to_levels, to_numbers
+from debias.data.values import FloatArray, IntArray, Mask, to_levels, to_numbers
 from debias.errors import ContractError, DataError, Problem
 from debias.words import count, listing, show, spot
 
@@ -53,6 +53,8 @@ class Prepared:
     encoding : {"plain", "contract"}
     notes : tuple of str
         Sentences for the report.
+    gaps : mapping of str to ndarray of bool, shape [rows of the file]
+        By column of the attributes, the rows without a value, those that were left out among them.
     """
 
     sample: Sample
@@ -66,6 +68,7 @@ class Prepared:
     dropped: int
     encoding: Literal["plain", "contract"]
     notes: tuple[str, ...] = ()
+    gaps: Mapping[str, Mask] = field(default_factory=dict)
 
     @property
     def grouping(self) -> Grouping:
@@ -217,6 +220,7 @@ def prepare(
         dropped=dropped,
         encoding="plain" if encoded_by is None else "contract",
         notes=(*table.notes, *notes, *protected.notes),
+        gaps={name: read.missing for name, read in protected.columns.items()},
     )
 
 
@@ -345,6 +349,10 @@ def _sample(
         hashes=row_hashes(list(arrays.values()), label.y if target is None else target),
         name=table.name,
         target=target,
+        columns={
+            name: Attribute(name, read.codes, read.groups.names, is_input=name in features)
+            for name, read in protected.columns.items()
+        },
     )
 
 

@@ -114,6 +114,9 @@ class Sample:
         Of a regression, what is to be predicted, in its own units; `y` is 0 everywhere then.
     clusters : Clusters, optional
         The cluster of each row, where the table tells it; `cluster` above only keeps rows together.
+    columns : mapping of str to Attribute, optional
+        The columns that make the attributes, each on its own: those of an intersection too, before small groups were
+        merged, −1 where the column has no value.
     """
 
     inputs: Mapping[str, torch.Tensor]
@@ -129,6 +132,7 @@ class Sample:
     soft: FloatArray | None = None
     target: FloatArray | None = None
     clusters: Clusters | None = None
+    columns: Mapping[str, Attribute] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -152,6 +156,7 @@ class Sample:
             soft=None if self.soft is None else self.soft[index],
             target=None if self.target is None else self.target[index],
             clusters=None if self.clusters is None else self.clusters.take(index),
+            columns={name: column.take(index) for name, column in self.columns.items()},
         )
 
 
@@ -191,6 +196,7 @@ def joined(select: Sample, train: Sample, probabilities: FloatArray | None = Non
         judged=judged,
         target=both(select.target, train.target),
         clusters=_both_clusters(select.clusters, train.clusters),
+        columns={},
         soft=None
         if probabilities is None
         else np.concatenate([select.y, OWN_SHARE * probabilities + (1 - OWN_SHARE) * train.y]),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
 from debias.data.prepare import Prepared
 from debias.data.sample import Sample
 from debias.data.split import holdout, overlap
+from debias.data.values import Mask
 from debias.errors import together
 from debias.report.model import Rows
 from debias.run.opening import Opened
@@ -17,7 +19,7 @@ from debias.run.request import DEFAULT_FIT_SHARE
 
 @dataclass(frozen=True)
 class Parts:
-    """The rows of a run, by what they are for; `source` is the table of the verdict rows."""
+    """The rows of a run, by what they are for; `source` is the table of the verdict rows, `gaps` as in `Prepared`."""
 
     train: Sample
     select: Sample
@@ -25,6 +27,7 @@ class Parts:
     rows: Rows
     source: str
     notes: tuple[str, ...]
+    gaps: Mapping[str, Mask] = field(default_factory=dict)
 
     @property
     def optimistic(self) -> bool:
@@ -96,5 +99,5 @@ def divide(opened: Opened, *, fits: bool = False) -> Parts:
         dropped=dropped,
         kept_whole=kept_whole,
     )
-    source = others.get("test", data).sample.name
-    return Parts(train, select, verdict, rows, source, tuple(notes))
+    table = others.get("test", data)
+    return Parts(train, select, verdict, rows, table.sample.name, tuple(notes), table.gaps)

@@ -13,6 +13,7 @@ from debias.run.evidence.crossings import crossings
 from debias.run.evidence.layers import layers
 from debias.run.evidence.sweep import sweep
 from debias.run.figures import Measured
+from debias.run.impacts import Outcome, impacts
 from debias.run.opening import Opened
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class _Seen:
 
 
 def of_audit(opened: Opened, measured: Measured, output: Tensor) -> dict[str, Any]:
-    """Return the entries `sweeps` and `crossings` of the report of an audit.
+    """Return the entries `sweeps`, `crossings` and `impacts` of the report of an audit.
 
     Parameters
     ----------
@@ -54,11 +55,12 @@ def of_audit(opened: Opened, measured: Measured, output: Tensor) -> dict[str, An
     return {
         "sweeps": [] if swept is None else [swept],
         "crossings": crossings(measured, opened.data.groupings, seen.decided),
+        "impacts": impacts(opened, measured, opened.data.gaps, Outcome.of(opened, output)),
     }
 
 
 def of_repair(bench: Workbench, attempt: Attempt, written: Repaired) -> dict[str, Any]:
-    """Return the entries `sweeps`, `layers` and `crossings` of the report of a repair.
+    """Return the entries `sweeps`, `layers`, `crossings` and `impacts` of the report of a repair.
 
     Parameters
     ----------
@@ -79,4 +81,10 @@ def of_repair(bench: Workbench, attempt: Attempt, written: Repaired) -> dict[str
         "sweeps": [one for one in swept if one is not None],
         "layers": layers(written, attempt.repair.changes.get("units", {})),
         "crossings": crossings(bench.on_verdict, bench.opened.data.groupings, before.decided, after.decided),
+        "impacts": impacts(
+            bench.opened,
+            bench.on_verdict,
+            bench.parts.gaps,
+            *(Outcome.of(one.opened, one.output) for one in (before, after)),
+        ),
     }

@@ -22,7 +22,7 @@ from debias.run.figures import Measured
 
 
 @dataclass(frozen=True)
-class _Cells:
+class Cells:
     """A group of each attribute by row: `codes` [N] is an index into `names`, −1 where an attribute is missing."""
 
     attributes: tuple[str, ...]
@@ -56,11 +56,11 @@ def crossings(
         Decisions (bool) or predictions (float64) of the two networks; no `after` for an audit.
     """
     attributes = list(measured.sample.attributes.values())
-    found = [_crossing(measured, cells, before, after) for cells in _all_cells(attributes, groupings)]
+    found = [_crossing(measured, cells, before, after) for cells in all_cells(attributes, groupings)]
     return [each for each in found if each.cells]
 
 
-def _all_cells(attributes: Sequence[Attribute], groupings: Mapping[str, Grouping]) -> Iterator[_Cells]:
+def all_cells(attributes: Sequence[Attribute], groupings: Mapping[str, Grouping]) -> Iterator[Cells]:
     """Yield what is crossed; columns that are crossed once are not crossed again."""
     columns = {item.name: frozenset(each.column for each in groupings[item.name].columns) for item in attributes}
     done = set()
@@ -76,15 +76,15 @@ def _all_cells(attributes: Sequence[Attribute], groupings: Mapping[str, Grouping
             yield _parts(item, groupings[item.name])
 
 
-def _pair(first: Attribute, second: Attribute) -> _Cells:
+def _pair(first: Attribute, second: Attribute) -> Cells:
     width = len(second.groups)
     known = (first.codes >= 0) & (second.codes >= 0)
     codes = np.where(known, first.codes * width + second.codes, -1)
     names = tuple((one, two) for one in first.groups for two in second.groups)
-    return _Cells((first.name, second.name), codes, names)
+    return Cells((first.name, second.name), codes, names)
 
 
-def _parts(item: Attribute, grouping: Grouping) -> _Cells:
+def _parts(item: Attribute, grouping: Grouping) -> Cells:
     """Return an intersection as its parts; combinations that were merged for being small are one cell."""
     cells: dict[int, list[tuple[int, ...]]] = {}
     for cell, group in grouping.cells.items():
@@ -98,10 +98,10 @@ def _parts(item: Attribute, grouping: Grouping) -> _Cells:
     unknown = -1 if grouping.missing is None else grouping.missing
     # Which part is missing cannot be told from the group of missing ones.
     codes = np.where(item.codes == unknown, -1, item.codes)
-    return _Cells(tuple(each.column for each in grouping.columns), codes, names)
+    return Cells(tuple(each.column for each in grouping.columns), codes, names)
 
 
-def _crossing(measured: Measured, cells: _Cells, before: npt.NDArray[Any], after: npt.NDArray[Any] | None) -> Crossing:
+def _crossing(measured: Measured, cells: Cells, before: npt.NDArray[Any], after: npt.NDArray[Any] | None) -> Crossing:
     sides = [_figures(measured, cells, each) if each is not None else None for each in (before, after)]
     assert sides[0] is not None
     return Crossing(
@@ -115,7 +115,7 @@ def _crossing(measured: Measured, cells: _Cells, before: npt.NDArray[Any], after
     )
 
 
-def _figures(measured: Measured, cells: _Cells, decided: npt.NDArray[Any]) -> list[GroupFigures]:
+def _figures(measured: Measured, cells: Cells, decided: npt.NDArray[Any]) -> list[GroupFigures]:
     sample, scorer = measured.sample, measured.scorer
     if sample.target is not None:
         found = moments(decided, sample.target, cells.codes, len(cells.names), sample.weight)
