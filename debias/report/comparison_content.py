@@ -28,11 +28,11 @@ def comparison_document(found: Comparison) -> Document:
 
 def _sections(found: Comparison) -> Iterator[Section]:
     yield _methods(found)
-    yield Section("Choice", (found.reason,), items=tuple(_behind(found)), key="front")
+    yield Section("Choice", (found.reason,), items=tuple(_behind(found)), key="methods")
     out = [candidate for candidate in found.candidates if candidate.status != "ok"]
     if out:
         reasons = tuple(f"{item.method}: {' '.join(item.reasons)}" for item in out)
-        yield Section("Not in the running", items=reasons, key="front")
+        yield Section("Not in the running", items=reasons, key="methods")
     if found.front:
         yield _front(found)
 
@@ -51,7 +51,7 @@ def _methods(found: Comparison) -> Section:
     if found.attribute_is_input:
         sentences.append("The network itself reads the protected attribute, with or without a repair.")
     table = Table(columns, tuple(map(_row, found.candidates)), "llrrrrrlr")
-    return Section("Methods", tuple(sentences), table, key="front")
+    return Section("Methods", tuple(sentences), table, key="methods")
 
 
 def _behind(found: Comparison) -> Iterator[str]:
