@@ -35,6 +35,11 @@ def show(value: Value, *, json: bool, quiet: bool, full: bool = False) -> None:
     _write(stream, captured.get())
 
 
+def show_text(text: str) -> None:
+    """Print lines on stdout."""
+    _write(sys.stdout, text + "\n")
+
+
 def show_json(text: str) -> None:
     """Print one JSON document on stdout, in ASCII where that is not UTF-8."""
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")

@@ -1,4 +1,4 @@
-"""A verb's options are a dataclass; its command line follows from it."""
+"""A verb's options are a dataclass; its command line and its configuration follow from it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,38 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_origin, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
-from debias.cli.guard import guarded
+from debias.cli.configuration import Configuration, load
+from debias.cli.guard import complain, guarded
+from debias.cli.settings import Setting, settings_of
+from debias.cli.sources import naming_sources
 from debias.flags import Flag
 
 MODEL, DATA, CONSTRAINT, SEARCH, OUTPUT = "Model", "Data", "Constraint", "Search", "Output"
 """Panels of the help, in which flags stand together."""
 
 Options = TypeVar("Options")
+
+VERBS: dict[str, type] = {}
+"""The options of every verb that takes a configuration."""
+
+_CONFIG = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Take what no flag gives from FILE. Default: the nearest debias.toml, or pyproject.toml with a section "
+        "tool.debias, from the working directory upwards.",
+    ),
+]
+_NO_CONFIG = Annotated[
+    bool, typer.Option("--no-config", help="Flags alone: no configuration file, no DEBIAS_ variables.")
+]
 
 
 def with_settings(options: type[Options], settings: type, name: str, *, asked: bool = False) -> type[Options]:
@@ -54,7 +75,7 @@ def _told(item: dataclasses.Field[Any]) -> Any:
 
 
 def verb(
-    app: typer.Typer, name: str, options: type[Options], *, bare: bool = False
+    app: typer.Typer, name: str, options: type[Options], *, bare: bool = False, configured: bool = True
 ) -> Callable[[Callable[[Options], int]], None]:
     """Make a function of an options value into the command `name` of `app`.
 
@@ -67,7 +88,9 @@ def verb(
     options : dataclass
         Fields with typer annotations.
     bare : bool
-        The verb alone does something; otherwise it shows its help.
+        The verb alone does something; otherwise it shows its help, unless a configuration gives all that it needs.
+    configured : bool
+        What no flag gives may come from environment and file.
 
     Returns
     -------
@@ -76,26 +99,67 @@ def verb(
     """
 
     def register(function: Callable[[Options], int]) -> None:
-        def command(**values: Any) -> None:
-            raise typer.Exit(guarded(functools.partial(function, options(**values))))
+        def command(context: typer.Context, **values: Any) -> None:
+            given = {key: values[key] for key in own}
+            run: Callable[[], int] = functools.partial(function, options(**given))
+            if configured:
+                run = naming_sources(run, settings_of(options), context.obj.of(name), given)
+            raise typer.Exit(guarded(run))
 
         hints = get_type_hints(options, include_extras=True)
-        fields = dataclasses.fields(options)  # type: ignore[arg-type]
-        parameters = [
+        own = [field.name for field in dataclasses.fields(options)]  # type: ignore[arg-type]
+        more = {"config": _CONFIG, "no_config": _NO_CONFIG} if configured else {}
+        parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
+        parameters += [
             inspect.Parameter(
                 field.name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
                 annotation=hints[field.name],
             )
-            for field in sorted(fields, key=lambda field: field.name != "model")
+            for field in sorted(dataclasses.fields(options), key=lambda field: field.name != "model")  # type: ignore[arg-type]
+        ]
+        parameters += [
+            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=more[key])
+            for key, default in (("config", None), ("no_config", False))
+            if more
         ]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        command.__annotations__ = {field.name: hints[field.name] for field in fields}
+        command.__annotations__ = {"context": typer.Context, **{key: hints[key] for key in own}, **more}
         command.__doc__ = _flowing(function.__doc__ or "")
-        app.command(name, no_args_is_help=not bare)(command)
+        if configured:
+            VERBS[name] = options
+        app.command(name, no_args_is_help=not bare, cls=Verb if configured else None)(command)
 
     return register
+
+
+def settings_of_verbs() -> dict[str, dict[str, Setting]]:
+    """Return what can be set, by verb and key."""
+    return {name: settings_of(options) for name, options in VERBS.items()}
+
+
+class Verb(TyperCommand):
+    """A command that takes from a configuration what no flag gives."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line; what holds besides is told to it as defaults, and kept as the context's `obj`."""
+        if ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
+        given = self.make_parser(ctx).parse_args(args=list(args))[0]
+        ctx.obj = held = Configuration()
+        if not given.get("help") and not given.get("no_config"):
+            named = Path(given["config"]) if given.get("config") else None
+            ctx.obj = held = load(settings_of_verbs(), named=named, verb=str(self.name))
+        settings = settings_of(VERBS[str(self.name)])
+        values = held.of(str(self.name))
+        if not args and values and all(key in values for key, one in settings.items() if one.required):
+            self.no_args_is_help = False
+        if args or not self.no_args_is_help:
+            ctx.default_map = {settings[key].field: one.value for key, one in values.items()}
+            for problem in held.unknown:
+                complain("warning", problem)
+        return super().parse_args(ctx, args)
 
 
 def _flowing(text: str) -> str:
