@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from debias.cli.common import Force, Json, Quiet, Report
 from debias.cli.output import show
+from debias.cli.sources import repeatable
 from debias.errors import Problem, UsageError
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Delivery:
 
     def hand_over(self, value: Value, *, full: bool = False) -> int:
         """Write all that is asked of a result, print it, and only then return the exit code."""
+        value = repeatable(value)
         self._write_reports(value)
         show(value, json=self.options.json, quiet=self.options.quiet, full=full)
         return int(value.exit_code)
