@@ -62,10 +62,13 @@ class Document:
 
 def document(report: Report) -> Document:
     """Return what a human report of a run says."""
+    from debias.report import evidence_content as evidence
     from debias.report.effects_content import dispersion_sections, effects_sections, information_sections
+    from debias.report.limits_content import limit_sections
 
     between = (
         *_groups(report),
+        *evidence.crossing_sections(report),
         *dispersion_sections(report, _stages(report)),
         *effects_sections(report),
         *information_sections(report),
@@ -75,13 +78,27 @@ def document(report: Report) -> Document:
         headline=HEADLINES[report.verdict],
         statement=report.statement,
         warnings=tuple(_warnings(report)),
-        sections=tuple(
-            section
-            for section in (_bias(report), _overall(report), *between, _change(report), _rows(report))
-            if section is not None
-        )
-        + tuple(_closing(report)),
+        sections=(
+            _bias(report),
+            _overall(report),
+            *between,
+            *_repair(report),
+            _rows(report),
+            *evidence.small_sections(report),
+            *limit_sections(report),
+            *_closing(report),
+        ),
     )
+
+
+def _repair(report: Report) -> Iterator[Section]:
+    """Yield how the repair got there, what it changed, and what other cuts would do."""
+    from debias.report import evidence_content as evidence
+
+    yield from evidence.trajectory_sections(report)
+    yield from _change(report)
+    yield from evidence.layer_sections(report)
+    yield from evidence.sweep_sections(report)
 
 
 def _stages(report: Report, every: bool = False) -> list[tuple[str, Figures]]:
@@ -237,10 +254,10 @@ def _groups_of(title: str, stages: list[tuple[str, Parity]]) -> Section:
     return Section(title, tuple(sentences), table, key="groups")
 
 
-def _change(report: Report) -> Section | None:
+def _change(report: Report) -> Iterator[Section]:
     change = report.change
     if change is None:
-        return None
+        return
     sentences = [change.summary]
     if change.method != "threshold":
         sentences.append(f"Step {count(change.chosen_step)} of {count(change.steps)} was chosen.")
@@ -262,7 +279,7 @@ def _change(report: Report) -> Section | None:
     if change.rule is not None:
         items += [_group_rule(group) for group in change.rule.groups]
     items += [f"layer {path} left alone: {reason}" for path, reason in change.skipped_layers.items()]
-    return Section("What was changed", tuple(sentences), items=tuple(items), key="change")
+    yield Section("What was changed", tuple(sentences), items=tuple(items), key="change")
 
 
 def _scores(report: Report, change: Change) -> Iterator[str]:

@@ -32,7 +32,7 @@ def test_same_content_as_the_terminal() -> None:
 
 def test_tables_are_whole() -> None:
     tables = re.findall(r"(?:^\|.*\n)+", to_markdown(examples.report(positive_label=examples.HOSTILE)), re.MULTILINE)
-    assert len(tables) == 2
+    assert len(tables) == 3
     for table in tables:
         cells = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
         assert len(cells) == 1
