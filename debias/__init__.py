@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from debias.report.model import Report
     from debias.report.training import TrainingReport
     from debias.report.tuning import Tuning
+    from debias.report.verification import Verification
     from debias.run import audit, contract, inspect, repair
     from debias.run.adapting import adapt
     from debias.run.catalog import data_set
     from debias.run.training import train
+    from debias.run.verifying import verify
 
     __version__: str
 
@@ -47,6 +49,7 @@ _HOME = {
     "Report": "debias.report.model",
     "TrainingReport": "debias.report.training",
     "Tuning": "debias.report.tuning",
+    "Verification": "debias.report.verification",
     "adapt": "debias.run.adapting",
     "compare": "debias.experiments.compare",
     "crossval": "debias.experiments.crossval",
@@ -54,6 +57,7 @@ _HOME = {
     "importance": "debias.experiments.importance",
     "train": "debias.run.training",
     "tune": "debias.experiments.tune",
+    "verify": "debias.run.verifying",
 }
 
 __all__ = [  # one name for every method
@@ -67,6 +71,7 @@ __all__ = [  # one name for every method
     "TrainingReport",
     "Tuning",
     "UsageError",
+    "Verification",
     "WriteError",
     "__version__",
     "adapt",
@@ -80,6 +85,7 @@ __all__ = [  # one name for every method
     "repair",
     "train",
     "tune",
+    "verify",
     *_methods(),
 ]
 

@@ -11,15 +11,18 @@ from debias.cli import (
     adapt,
     audit,
     compare,
+    config,
     contract,
     crossval,
     data,
+    help,
     importance,
     inspect,
     repair,
     simulate,
     train,
     tune,
+    verify,
 )
 from debias.cli.guard import ERROR, guarded
 
@@ -68,6 +71,9 @@ for verb_module in (
     train,
     tune,
     adapt,
+    verify,
+    config,
+    help,
 ):
     verb_module.register(app)
 

@@ -20,6 +20,7 @@ from debias.report.inspection import INSPECTION_VERSION, Inspection
 from debias.report.model import SCHEMA_VERSION, Report
 from debias.report.training import TRAINING_VERSION, TrainingReport
 from debias.report.tuning import TUNING_VERSION, Tuning
+from debias.report.verification import VERIFICATION_VERSION, Verification
 
 SCHEMA_FILES: dict[str, tuple[type[BaseModel], str]] = {
     "report.schema.json": (Report, f"urn:debias:report:{SCHEMA_VERSION}"),
@@ -31,6 +32,7 @@ SCHEMA_FILES: dict[str, tuple[type[BaseModel], str]] = {
     "tuning.schema.json": (Tuning, f"urn:debias:tuning:{TUNING_VERSION}"),
     "crossval.schema.json": (CrossValidation, f"urn:debias:crossval:{CROSSVAL_VERSION}"),
     "importance.schema.json": (Importance, f"urn:debias:importance:{IMPORTANCE_VERSION}"),
+    "verification.schema.json": (Verification, f"urn:debias:verification:{VERIFICATION_VERSION}"),
 }
 
 

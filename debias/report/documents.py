@@ -15,9 +15,18 @@ if TYPE_CHECKING:
     from debias.report.model import Report
     from debias.report.training import TrainingReport
     from debias.report.tuning import Tuning
+    from debias.report.verification import Verification
 
     Value: TypeAlias = (
-        Report | Inspection | Comparison | Importance | TrainingReport | CrossValidation | Tuning | Adaptation
+        Report
+        | Inspection
+        | Comparison
+        | Importance
+        | TrainingReport
+        | CrossValidation
+        | Tuning
+        | Adaptation
+        | Verification
     )
 
 
@@ -30,6 +39,7 @@ def document_of(value: Value) -> Document:
     from debias.report.inspection import Inspection
     from debias.report.training import TrainingReport
     from debias.report.tuning import Tuning
+    from debias.report.verification import Verification
 
     if isinstance(value, Inspection):
         from debias.report.inspection_content import inspection_document
@@ -59,4 +69,8 @@ def document_of(value: Value) -> Document:
         from debias.report.adaptation_content import adaptation_document
 
         return adaptation_document(value)
+    if isinstance(value, Verification):
+        from debias.report.verification_content import verification_document
+
+        return verification_document(value)
     return document(value)

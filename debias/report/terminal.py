@@ -32,6 +32,8 @@ STYLES = {
     "TRAINED": "bold green",
     "ADAPTED": "bold green",
     "DIVERGED": "bold yellow",
+    "AGREES": "bold green",
+    "DIFFERS": "bold red",
 }
 
 
