@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 CHAPTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("groups", "Figures, group by group", ("bias", "figures", "groups", "dispersion")),
     ("path", "How it got there", ("trajectory",)),
-    ("methods", "Methods compared", ("front",)),
+    ("methods", "Methods compared", ("methods", "front")),
     ("change", "What was changed", ("change", "layers")),
     ("thresholds", "Other thresholds", ("sweep",)),
     ("crossed", "Groups crossed", ("crossings",)),
@@ -28,6 +28,8 @@ CHAPTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 _PLACES = {key: (chapter, place) for chapter, (_, _, keys) in enumerate(CHAPTERS) for place, key in enumerate(keys)}
 _FIRST = (-1, 0)
+_EACH = {"groups", "crossings"}
+"""Keys whose sections are one for each attribute, or pair of them, as their charts are."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Chapter:
-    """Sections under one heading; one alone has the heading for itself."""
+    """Sections under one heading."""
 
     id: str
     title: str
@@ -68,7 +70,7 @@ def chapters(told: Document, charts: Sequence[Chart]) -> tuple[Chapter, ...]:
     place = _FIRST
     for section in told.sections:
         place = _PLACES.get(section.key, place)
-        own = tuple(chart for chart in left if section.key and chart.key == section.key)
+        own = _own(section, told, left)
         left = [chart for chart in left if chart not in own]
         placed.append((place, section, own))
     for chart in left:
@@ -79,10 +81,20 @@ def chapters(told: Document, charts: Sequence[Chart]) -> tuple[Chapter, ...]:
     return tuple(_chapters(blocks))
 
 
+def _own(section: Section, told: Document, left: Sequence[Chart]) -> tuple[Chart, ...]:
+    """Return the charts of a section among those left: all of its key, or its share where there is one for each."""
+    own = tuple(chart for chart in left if section.key and chart.key == section.key)
+    if section.key in _EACH:
+        same = [one for one in told.sections if one.key == section.key]
+        share, over = divmod(len(own), len(same) - same.index(section))
+        return own if over else own[:share]
+    return own
+
+
 def _chapters(blocks: Sequence[tuple[tuple[int, int], Block]]) -> Iterator[Chapter]:
     for _, block in (one for one in blocks if one[0] == _FIRST):
         yield Chapter(block.id, block.section.title, (block,))
     for number, (name, title, _) in enumerate(CHAPTERS):
         own = tuple(block for (chapter, _), block in blocks if chapter == number)
         if own:
-            yield Chapter(name, title if len(own) > 1 else own[0].section.title, own)
+            yield Chapter(name, title, own)

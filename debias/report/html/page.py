@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import groupby
 from operator import itemgetter
@@ -15,7 +16,7 @@ from debias.report.charts import charts_of
 from debias.report.charts.colours import DARK, LIGHT, css
 from debias.report.documents import document_of
 from debias.report.html.layout import chapters
-from debias.report.html.summary import summary_of
+from debias.report.html.summary import summary_of, versions_of
 from debias.report.text import Told, visible
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ def to_html(value: Value) -> str:
     from markupsafe import Markup
 
     told = document_of(value)
+    versions = versions_of(value)
+    if versions is not None:
+        told = replace(told, sections=(*told.sections, versions))
     style, script = _style(), _asset("script.js")
     return (
         _environment()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from debias.report.content import MEASURES
+from debias.report.content import MEASURES, Section
 from debias.report.model import Report
 from debias.report.text import count, rate, signed, signed_amount
 
@@ -51,6 +51,18 @@ def summary_of(value: Value) -> Summary:
     if isinstance(value, Report):
         return Summary(value.model.path, tuple(_tiles(value, "")), tuple(_facts(value)))
     return Summary()
+
+
+def versions_of(value: Value) -> Section | None:
+    """Return what a run depended on besides its files; None where the value does not tell."""
+    run: Any = getattr(value, "report", value)
+    own = {"debias": run.debias_version} if hasattr(run, "debias_version") else {}
+    versions: dict[str, str] = own | getattr(run, "versions", {})
+    items = [f"{name} {version}" for name, version in versions.items()]
+    items += [f"{name} {getattr(run, name)}" for name in ("seed", "device") if hasattr(run, name)]
+    if hasattr(value, "schema_version"):
+        items.append(f"layout {value.schema_version} of the JSON report")
+    return Section("Versions and seed", items=tuple(items), key="repeat") if items else None
 
 
 def _tiles(report: Report, root: str) -> Iterator[Tile]:
