@@ -19,7 +19,7 @@ from debias.fairness.metrics import selection_rates
 from debias.fairness.regression import group_means
 from debias.report.impact import Compared, GroupImpact, Impact, RateImpact
 from debias.run.deciding import decided
-from debias.run.evidence.crossings import all_cells
+from debias.run.evidence.crossings import Cells, all_cells
 from debias.run.figures import Measured
 from debias.run.opening import Opened
 
@@ -108,11 +108,19 @@ def _categories(opened: Opened, measured: Measured) -> Iterator[_Categories]:
         if frozenset({name}) not in done:
             names = tuple((group,) for group in column.groups)
             yield _Categories((name,), frozenset({name}), column.codes, names)
-    for cells in all_cells(asked, groupings):
+    for cells in all_cells(asked, groupings, measured.sample.columns):
         its = frozenset(cells.attributes)
         whole = next((item for item in asked if columns[item.name] == its), None)
         its = its.union(*(columns[name] for name in cells.attributes if name in columns))
-        yield _Categories(cells.attributes, its, cells.codes, cells.names, None if whole is None else whole.privileged)
+        yield _Categories(cells.attributes, its, cells.codes, cells.names, _privileged(cells, whole))
+
+
+def _privileged(cells: Cells, whole: Attribute | None) -> int | None:
+    """Return the one cell that is the privileged group of an intersection; None where it is several cells merged."""
+    if whole is None or whole.privileged is None:
+        return None
+    places = np.unique(cells.codes[(whole.codes == whole.privileged) & (cells.codes >= 0)])
+    return int(places[0]) if len(places) == 1 else None
 
 
 def _known(item: Attribute, missing: int | None) -> Attribute:

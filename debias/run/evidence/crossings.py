@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from debias.data.grouping import OTHER_GROUP, Grouping
+from debias.data.grouping import JOINT, Grouping
 from debias.data.sample import Attribute
 from debias.fairness.counts import IntArray, count
 from debias.fairness.moments import moments
@@ -31,7 +31,7 @@ class Cells:
 
     @property
     def groups(self) -> tuple[str, ...]:
-        return tuple(" × ".join(each) for each in self.names)
+        return tuple(map(JOINT.join, self.names))
 
     @property
     def privileged(self) -> None:
@@ -56,49 +56,47 @@ def crossings(
         Decisions (bool) or predictions (float64) of the two networks; no `after` for an audit.
     """
     attributes = list(measured.sample.attributes.values())
-    found = [_crossing(measured, cells, before, after) for cells in all_cells(attributes, groupings)]
-    return [each for each in found if each.cells]
+    each = all_cells(attributes, groupings, measured.sample.columns)
+    return [_crossing(measured, cells, before, after) for cells in each if cells.names]
 
 
-def all_cells(attributes: Sequence[Attribute], groupings: Mapping[str, Grouping]) -> Iterator[Cells]:
-    """Yield what is crossed; columns that are crossed once are not crossed again."""
-    columns = {item.name: frozenset(each.column for each in groupings[item.name].columns) for item in attributes}
+def all_cells(
+    attributes: Sequence[Attribute], groupings: Mapping[str, Grouping], columns: Mapping[str, Attribute]
+) -> Iterator[Cells]:
+    """Yield what is crossed; columns that are crossed once are not crossed again.
+
+    Parameters
+    ----------
+    attributes : sequence of Attribute
+        As asked, of the rows.
+    groupings : mapping of str to Grouping
+        How the values of each attribute became groups.
+    columns : mapping of str to Attribute
+        The columns of the attributes, each on its own (`Sample.columns`).
+    """
+    parts = {item.name: tuple(each.column for each in groupings[item.name].columns) for item in attributes}
     done = set()
     for first, second in combinations(attributes, 2):
-        one, two = columns[first.name], columns[second.name]
-        if one <= two or two <= one:
-            continue  # an intersection and its own part
-        done.add(one | two)
-        yield _pair(first, second)
+        one, two = frozenset(parts[first.name]), frozenset(parts[second.name])
+        if not (one <= two or two <= one):  # not an intersection and its own part
+            done.add(one | two)
+            yield _crossed((first, second))
     for item in attributes:
-        if len(columns[item.name]) > 1 and columns[item.name] not in done:
-            done.add(columns[item.name])
-            yield _parts(item, groupings[item.name])
+        its = parts[item.name]
+        if len(its) > 1 and frozenset(its) not in done:
+            done.add(frozenset(its))
+            yield _crossed([columns[name] for name in its])
 
 
-def _pair(first: Attribute, second: Attribute) -> Cells:
-    width = len(second.groups)
-    known = (first.codes >= 0) & (second.codes >= 0)
-    codes = np.where(known, first.codes * width + second.codes, -1)
-    names = tuple((one, two) for one in first.groups for two in second.groups)
-    return Cells((first.name, second.name), codes, names)
-
-
-def _parts(item: Attribute, grouping: Grouping) -> Cells:
-    """Return an intersection as its parts; combinations that were merged for being small are one cell."""
-    cells: dict[int, list[tuple[int, ...]]] = {}
-    for cell, group in grouping.cells.items():
-        cells.setdefault(group, []).append(cell)
-    names = tuple(
-        tuple(column.names[code] for column, code in zip(grouping.columns, cells[group][0], strict=True))
-        if len(cells.get(group, ())) == 1
-        else (OTHER_GROUP,) * len(grouping.columns)
-        for group in range(len(grouping.names))
-    )
-    unknown = -1 if grouping.missing is None else grouping.missing
-    # Which part is missing cannot be told from the group of missing ones.
-    codes = np.where(item.codes == unknown, -1, item.codes)
-    return Cells(tuple(each.column for each in grouping.columns), codes, names)
+def _crossed(attributes: Sequence[Attribute]) -> Cells:
+    """Return the combinations of groups that have rows, in the order of the groups."""
+    matrix = np.stack([item.codes for item in attributes], axis=1)
+    known = (matrix >= 0).all(axis=1)
+    present, place = np.unique(matrix[known], axis=0, return_inverse=True)
+    codes = np.full(len(matrix), -1, np.int64)
+    codes[known] = place.reshape(-1)
+    names = tuple(tuple(item.groups[code] for item, code in zip(attributes, cell, strict=True)) for cell in present)
+    return Cells(tuple(item.name for item in attributes), codes, names)
 
 
 def _crossing(measured: Measured, cells: Cells, before: npt.NDArray[Any], after: npt.NDArray[Any] | None) -> Crossing:
