@@ -15,8 +15,12 @@ from debias.report.charts.svg import Mark, for_page
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-TEXT, SMALL = 12.0, 11.0
+TEXT, SMALL, TINY = 12.0, 12.0, 11.0
 """Heights of letters in pixels."""
+CHARACTER = 7.0
+"""Pixels that a character of a name takes at most."""
+LEGEND, AXIS = 26, 40
+"""Pixels for a line of the legend, and for the ticks and the name of the horizontal axis."""
 _PER_INCH = 72.0  # points, which the SVG calls pixels
 
 
@@ -42,7 +46,7 @@ def _settings() -> dict[str, Any]:
         "font.size": TEXT,
         "text.color": ink,
         "axes.labelcolor": muted,
-        "axes.labelsize": SMALL,
+        "axes.labelsize": TINY,
         "axes.edgecolor": grid,
         "axes.linewidth": 1.0,
         "axes.axisbelow": True,
@@ -53,8 +57,8 @@ def _settings() -> dict[str, Any]:
         "ytick.color": grid,
         "xtick.labelcolor": muted,
         "ytick.labelcolor": muted,
-        "xtick.labelsize": SMALL,
-        "ytick.labelsize": SMALL,
+        "xtick.labelsize": TINY,
+        "ytick.labelsize": TINY,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.spines.left": False,
@@ -63,6 +67,7 @@ def _settings() -> dict[str, Any]:
         "hatch.linewidth": 1.0,
         "legend.frameon": False,
         "legend.fontsize": SMALL,
+        "legend.handlelength": 1.6,
         "legend.handletextpad": 0.4,
         "legend.columnspacing": 1.4,
         "legend.borderpad": 0.0,
@@ -109,12 +114,12 @@ class Canvas:
         self._marks[gid] = list(marks)
         return gid
 
-    def legend(self, handles: Sequence[Any], left: float, top: float = 4, columns: int | None = None) -> None:
+    def legend(self, handles: Sequence[Any], columns: int | None = None) -> None:
         """Name symbols on lines at the upper edge."""
-        place = (left / self.width, 1 - top / self.height)
-        self.figure.legend(
-            handles=list(handles), loc="upper left", bbox_to_anchor=place, ncols=columns or max(1, len(handles))
-        )
+        if handles:
+            place = (4 / self.width, 1 - 3 / self.height)
+            columns = min(columns or len(handles), len(handles))
+            self.figure.legend(handles=list(handles), loc="upper left", bbox_to_anchor=place, ncols=columns)
 
     def text(self, left: float, top: float, words: str, **look: Any) -> None:
         """Write words on the figure, their middle height at `top`."""

@@ -3,52 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from debias.report.charts.canvas import SMALL, Canvas
+from debias.report.charts.canvas import AXIS, CHARACTER, LEGEND, SMALL, Canvas
 from debias.report.charts.chart import HALF, Chart
 from debias.report.charts.colours import stand_in
+from debias.report.charts.looks import Look
 from debias.report.charts.scales import across, finite, limits
-from debias.report.charts.svg import Mark
+from debias.report.charts.svg import Data, Mark
 from debias.report.text import columns, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_CHAR, _LETTER = 6.9, 26
-"""Pixels of a character at most; characters of a name at most."""
-_LEGEND, _AXIS = 26, 36
-
-
-@dataclass(frozen=True)
-class Look:
-    """How one series looks: by colour and by symbol."""
-
-    name: str
-    colour: str
-    marker: str = "o"
-    hollow: bool = False
-    size: float = 7.5
-
-    @property
-    def of_points(self) -> dict[str, Any]:
-        """What matplotlib's ``plot`` takes for its symbols."""
-        colour = stand_in(self.colour)
-        face = stand_in("paper") if self.hollow else colour
-        return {
-            "marker": self.marker,
-            "markersize": self.size,
-            "markerfacecolor": face,
-            "markeredgecolor": colour,
-            "markeredgewidth": 1.6,
-        }
-
-    def handle(self, **more: Any) -> Any:
-        """Return what a legend shows of it."""
-        from matplotlib.lines import Line2D
-
-        return Line2D([], [], linestyle=more.pop("linestyle", "none"), label=self.name, **self.of_points, **more)
+NAME = 24
+"""Characters of a row's name at most."""
+_ROW, _APART = 26, 12
+"""Pixels from row to row, and from dot to dot within one."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +29,14 @@ class Dot:
 
     value: float | None
     tip: str
-    data: dict[str, str | float | None]
+    data: Data
     low: float | None = None
     high: float | None = None
+
+    @property
+    def ranged(self) -> bool:
+        """It has an interval."""
+        return self.low is not None and self.high is not None
 
 
 @dataclass(frozen=True)
@@ -68,6 +45,11 @@ class Row:
 
     name: str
     dots: Sequence[Dot | None]
+
+    @property
+    def known(self) -> list[tuple[int, Dot]]:
+        """The dots that can be drawn, with the place of their series."""
+        return [(at, dot) for at, dot in enumerate(self.dots) if dot is not None and finite([dot.value])]
 
 
 @dataclass(frozen=True)
@@ -82,14 +64,20 @@ class DotPlot:
         The series, in the order of each row's dots.
     rows : sequence of Row
         From top to bottom.
-    band : tuple of float or None
+    band : tuple of float, or None
         From where to where a figure is as asked; drawn behind the dots.
+    band_name : str
+        What the legend calls it.
     least, most : float or None
         The axis never goes beyond.
     zero : bool
         The axis holds 0, marked by a line.
-    written : callable
-        Writes a number beside its row, where there are two series at most.
+    written : callable or None
+        Writes a number beside its row, where that is of use.
+    named : bool
+        A legend names the series.
+    paired : bool
+        Each row has a dot of every series; else it has one of them.
     """
 
     axis: str
@@ -101,30 +89,37 @@ class DotPlot:
     most: float | None = None
     zero: bool = False
     written: Callable[[float | None], str] | None = None
-    lines: Sequence[tuple[float, str]] = field(default=())
+    named: bool = True
+    paired: bool = True
+
+    @property
+    def empty(self) -> bool:
+        """There is nothing to draw."""
+        return not any(row.known for row in self.rows)
 
     def draw(self, id: str, *, key: str, title: str, caption: str, alt: str, width: int = HALF) -> Chart:
         """Return the chart, `width` pixels wide."""
-        stacked = any(dot is not None and dot.low is not None for row in self.rows for dot in row.dots)
-        step = max(26, 12 * len(self.looks) + 8) if stacked else 26
-        named = min(_LETTER, max((columns(shortened(row.name, _LETTER)) for row in self.rows), default=0))
-        left = 14 + _CHAR * named
-        right = 10 if self.written is None else 22 + 6.4 * max(columns(self._beside(row)) for row in self.rows)
-        legend = _LEGEND if len(self.looks) > 1 or self.band else 6
-        canvas = Canvas(id, width, round(legend + step * len(self.rows) + _AXIS))
-        axes = canvas.panel(left, legend, right, _AXIS)
+        apart = _APART if any(dot.ranged for row in self.rows for _, dot in row.known) else 0
+        step = max(_ROW, apart * max(len(row.known) for row in self.rows) + 8)
+        left = 14 + CHARACTER * max(columns(shortened(row.name, NAME)) for row in self.rows)
+        right = 12 if self.written is None else 26 + 6.2 * max(columns(self.beside(row)) for row in self.rows)
+        handles = self._handles()
+        legend = LEGEND if handles else 6
+        canvas = Canvas(id, width, round(legend + step * len(self.rows) + AXIS))
+        axes = canvas.panel(left, legend, right, AXIS)
         self._scale(axes)
-        self._series(canvas, axes, 12 / step if stacked else 0.0)
+        if not apart:
+            self._changes(axes)
+        self._series(canvas, axes, apart / step)
         self._names(axes, left, width - right, canvas)
-        if legend == _LEGEND:
-            canvas.legend(self._handles(), 6)
+        canvas.legend(handles)
         return canvas.chart(key, title, caption, alt)
 
     def _scale(self, axes: Axes) -> None:
-        dots = [dot for row in self.rows for dot in row.dots if dot is not None]
+        dots = [dot for row in self.rows for _, dot in row.known]
         values = finite(number for dot in dots for number in (dot.value, dot.low, dot.high))
         values += [0.0] if self.zero else []
-        values += [*(self.band or ()), *(at for at, _ in self.lines)]
+        values += [*(self.band or ())]
         across(axes, *limits(values, least=self.least, most=self.most), 4)
         axes.set_ylim(len(self.rows) - 0.5, -0.5)
         axes.set_yticks([])
@@ -136,53 +131,52 @@ class DotPlot:
                 axes.axvline(end, color=stand_in("band"), linewidth=1.2, linestyle=(0, (4, 3)), zorder=0.6)
         if self.zero:
             axes.axvline(0, color=stand_in("muted"), linewidth=1, zorder=0.6)
-        for at, _ in self.lines:
-            axes.axvline(at, color=stand_in("warn"), linewidth=1.2, linestyle=(0, (4, 3)), zorder=0.6)
-
-    def _series(self, canvas: Canvas, axes: Axes, apart: float) -> None:
-        if len(self.looks) == 2 and not apart:
-            self._changes(axes)
-        for index, look in enumerate(self.looks):
-            shift = apart * (index - (len(self.looks) - 1) / 2)
-            placed = [
-                (row + shift, dot)
-                for row, dots in enumerate(self.rows)
-                if (dot := dots.dots[index]) is not None and finite([dot.value])
-            ]
-            ranged = [(at, dot.low, dot.high) for at, dot in placed if dot.low is not None and dot.high is not None]
-            if ranged:
-                ys, lows, highs = zip(*ranged, strict=True)
-                axes.hlines(ys, lows, highs, color=stand_in(look.colour), linewidth=2.2, zorder=2)
-            marks = [Mark(dot.value or 0.0, at, dot.tip, dot.data) for at, dot in placed]
-            canvas.points(axes, marks, zorder=3 + index, **look.of_points)
 
     def _changes(self, axes: Axes) -> None:
         """Join what was to what is."""
-        pairs = [(row, finite(dot.value for dot in one.dots if dot is not None)) for row, one in enumerate(self.rows)]
-        known = [(row, values) for row, values in pairs if len(values) == 2]
+        pairs = [(at, finite(dot.value for _, dot in row.known)) for at, row in enumerate(self.rows)]
+        known = [(at, values) for at, values in pairs if len(values) == 2]
         if known:
-            rows = [row for row, _ in known]
             starts, ends = [values[0] for _, values in known], [values[1] for _, values in known]
-            axes.hlines(rows, starts, ends, color=stand_in("muted"), linewidth=1.4, zorder=1)
+            axes.hlines([at for at, _ in known], starts, ends, color=stand_in("muted"), linewidth=1.5, zorder=1)
+
+    def _series(self, canvas: Canvas, axes: Axes, apart: float) -> None:
+        for index, look in enumerate(self.looks):
+            placed: list[tuple[float, Dot]] = []
+            for at, row in enumerate(self.rows):
+                for place, (series, dot) in enumerate(row.known):
+                    if series == index:
+                        placed.append((at + apart * (place - (len(row.known) - 1) / 2), dot))
+            ranged = [(at, dot.low or 0.0, dot.high or 0.0) for at, dot in placed if dot.ranged]
+            if ranged:
+                ys, lows, highs = zip(*ranged, strict=True)
+                axes.hlines(ys, lows, highs, color=stand_in(look.colour), linewidth=2.4, alpha=0.55, zorder=2)
+            marks = [Mark(dot.value or 0.0, at, dot.tip, dot.data) for at, dot in placed]
+            canvas.points(axes, marks, zorder=3 + index, **look.of_points)
 
     def _names(self, axes: Axes, left: float, right: float, canvas: Canvas) -> None:
         low, high = axes.get_xlim()
         a_pixel = (high - low) / (right - left)
         for at, row in enumerate(self.rows):
-            name = shortened(row.name, _LETTER)
-            axes.text(low - 8 * a_pixel, at, name, ha="right", va="center", fontsize=SMALL + 0.5)
+            name = shortened(row.name, NAME)
+            axes.text(low - 10 * a_pixel, at, name, ha="right", va="center_baseline", fontsize=SMALL)
             if self.written is not None:
-                beside = high + (canvas.width - right - 8) * a_pixel
-                axes.text(beside, at, self._beside(row), ha="right", va="center", fontsize=SMALL)
+                beside = high + (canvas.width - right - 4) * a_pixel
+                axes.text(beside, at, self.beside(row), ha="right", va="center_baseline", fontsize=SMALL)
 
-    def _beside(self, row: Row) -> str:
+    def beside(self, row: Row) -> str:
+        """Return the numbers of a row as they are written beside it."""
         assert self.written is not None
-        return " → ".join(self.written(dot.value if dot is not None else None) for dot in row.dots)
+        shown = [dot for dot in row.dots if dot is not None] if not (self.named and self.paired) else row.dots
+        return " → ".join(self.written(dot.value if dot is not None else None) for dot in shown)
 
     def _handles(self) -> list[Any]:
-        from matplotlib.patches import Patch
+        handles = [look.handle() for look in self.looks] if self.named and len(self.looks) > 1 else []
+        return handles + ([band_handle(self.band_name)] if self.band is not None and self.band_name else [])
 
-        handles = [look.handle() for look in self.looks]
-        if self.band is not None and self.band_name:
-            handles.append(Patch(facecolor=stand_in("band"), alpha=0.25, linewidth=0, label=self.band_name))
-        return handles
+
+def band_handle(name: str) -> Any:
+    """Return what a legend shows of the band that a figure is asked to be in."""
+    from matplotlib.patches import Patch
+
+    return Patch(facecolor=stand_in("band"), alpha=0.3, linewidth=0, label=name)

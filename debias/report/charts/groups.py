@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from debias.report.charts.chart import Chart
-from debias.report.charts.dots import Dot, DotPlot, Look, Row
-from debias.report.figures import Figures, GroupFigures, Parity
+from debias.report.charts.dots import Dot, DotPlot, Row
+from debias.report.charts.looks import Look
+from debias.report.charts.stages import stages
+from debias.report.figures import GroupFigures, Parity
 from debias.report.model import Report
 from debias.report.text import amount, count, rate, shortened
 
@@ -22,15 +24,6 @@ TOLD = 6
 """Groups that a description names."""
 
 
-def stages(report: Report) -> list[tuple[Look, Figures]]:
-    """Return the networks to compare with how they look, before first."""
-    before = Look("as deployed" if report.verb == "audit" else "before", "before", hollow=True)
-    found = [(before, report.before)]
-    if report.after is not None:
-        found.append((Look("after" if report.output is not None else "candidate", "after"), report.after))
-    return found
-
-
 def group_charts(report: Report) -> Iterator[Chart]:
     """Yield a chart of each figure that groups have, for each attribute."""
     shown = stages(report)
@@ -41,8 +34,6 @@ def group_charts(report: Report) -> Iterator[Chart]:
         of = f" of {attribute.name}" if len(report.attributes) > 1 else ""
         for field, (title, axis) in figures.items():
             rows = _rows(field, title.lower(), [look for look, _ in shown], parities)
-            if not any(dot is not None for row in rows for dot in row.dots):
-                continue
             plot = DotPlot(
                 axis=axis,
                 looks=[look for look, _ in shown],
@@ -52,6 +43,8 @@ def group_charts(report: Report) -> Iterator[Chart]:
                 zero=field != "mean_prediction",
                 written=written,
             )
+            if plot.empty:
+                continue
             yield plot.draw(
                 f"chart-groups-{index + 1}-{field.replace('_', '-')}",
                 key="groups",

@@ -31,11 +31,12 @@ def limits(
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def ticks(low: float, high: float, most: int = 5) -> tuple[list[float], list[str]]:
+def ticks(low: float, high: float, most: int = 5, whole: bool = False) -> tuple[list[float], list[str]]:
     """Return round numbers between the limits with their labels, of as many decimals as they need."""
     from matplotlib.ticker import MaxNLocator
 
-    found = [float(one) for one in MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)]
+    steps = [1, 2, 5, 10] if whole else [1, 2, 2.5, 5, 10]
+    found = [float(one) for one in MaxNLocator(most, steps=steps, integer=whole).tick_values(low, high)]
     slack = 1e-9 * (high - low)
     found = [0.0 if abs(one) < slack else one for one in found if low - slack <= one <= high + slack]
     if any(one and not 1e-4 <= abs(one) < 1e5 for one in found):
@@ -45,15 +46,15 @@ def ticks(low: float, high: float, most: int = 5) -> tuple[list[float], list[str
     return found, [f"{one:.{decimals}f}".replace("-", "−") for one in found]
 
 
-def across(axes: Axes, low: float, high: float, most: int = 5) -> None:
+def across(axes: Axes, low: float, high: float, most: int = 5, whole: bool = False) -> None:
     """Give the horizontal axis its limits, ticks and grid."""
     axes.set_xlim(low, high)
-    axes.set_xticks(*ticks(low, high, most))
-    axes.grid(True, axis="x")
+    axes.set_xticks(*ticks(low, high, most, whole))
+    axes.grid(True, axis="x", clip_on=False)
 
 
 def upward(axes: Axes, low: float, high: float, most: int = 5) -> None:
     """Give the vertical axis its limits, ticks and grid."""
     axes.set_ylim(low, high)
     axes.set_yticks(*ticks(low, high, most))
-    axes.grid(True, axis="y")
+    axes.grid(True, axis="y", clip_on=False)

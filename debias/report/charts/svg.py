@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 from xml.etree import ElementTree
 
 from debias.report.charts.colours import with_variables
 from debias.report.text import visible
 
 Element = ElementTree.Element
+Data: TypeAlias = Mapping[str, str | float | None]
 
 _DRAWN = {
     *("fill", "fill-opacity", "fill-rule", "opacity", "stroke", "stroke-dasharray", "stroke-dashoffset"),
@@ -20,6 +22,7 @@ _DRAWN = {
 _LONG_NUMBER = re.compile(r"-?\d+\.\d{2,}")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _SIZE = re.compile(r"([\d.]+)px")
+_BOLD = re.compile(r"\b(bold|[67]00)\b")
 _ROTATED_BY_NOTHING = re.compile(r"rotate\(-?0(\.0)? [^)]*\)")
 
 
@@ -40,7 +43,7 @@ class Mark:
     x: float
     y: float
     tip: str
-    data: Mapping[str, str | float | None]
+    data: Data
 
 
 def for_page(
@@ -69,6 +72,8 @@ def for_page(
     _tell(root, marks)
     for element in root.iter():
         _plain(element)
+    for shape in root.iterfind(".//defs/path"):  # each use of it says how it looks
+        shape.attrib = {name: value for name, value in shape.attrib.items() if name in ("id", "d")}
     _own_ids(root, id)
     body = list(root)
     root.clear()
@@ -129,11 +134,10 @@ def _plain(element: Element) -> None:
     """Turn the style into attributes, shorten numbers, name colours by variables."""
     for declaration in element.attrib.pop("style", "").split(";"):
         name, _, value = (part.strip() for part in declaration.partition(":"))
-        if name == "font":
-            size = _SIZE.search(value)
-            if size:
+        if name in ("font", "font-size", "font-weight"):  # the family is the page's
+            if size := _SIZE.search(value):
                 element.set("font-size", size[1])
-            if "bold" in value or re.search(r"\b[67]00\b", value):
+            if _BOLD.search(value):
                 element.set("font-weight", "600")
         elif name in _DRAWN:
             element.set(name, value)

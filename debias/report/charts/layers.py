@@ -1,0 +1,142 @@
+"""What became of the network, layer by layer: units taken out, and how far the weights moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from debias.report.charts.bars import Bar, BarPlot
+from debias.report.charts.canvas import CHARACTER, LEGEND, SMALL, Canvas
+from debias.report.charts.chart import FULL, HALF, Chart
+from debias.report.charts.colours import stand_in
+from debias.report.charts.svg import Mark
+from debias.report.evidence import LayerChange
+from debias.report.model import Report
+from debias.report.text import amount, columns, count, ranges, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.path import Path
+
+MOST = 40
+"""Layers that are drawn; of more, those that changed most."""
+_NAME, _ROW, _CELL = 22, 26, 14
+_WIDE = 48
+"""From so many units in a layer on, the chart takes a row of its own."""
+
+
+def layer_charts(report: Report) -> Iterator[Chart]:
+    """Yield the units with those that were pruned, and the change of each layer's weights."""
+    pruned = [layer for layer in report.layers if layer.pruned]
+    if pruned:
+        shown = [layer for layer in report.layers if layer.kind == "dense" and not layer.output] or pruned
+        yield _units(_chosen(shown, [len(layer.pruned) / layer.units for layer in shown]), report.layers)
+    changed = [layer for layer in report.layers if layer.relative is not None]
+    if any(layer.relative for layer in changed):
+        yield _weights(_chosen(changed, [layer.relative or 0.0 for layer in changed]), report.layers)
+
+
+def _chosen(layers: Sequence[LayerChange], sizes: Sequence[float]) -> list[LayerChange]:
+    """Return the layers of the largest sizes, in their order."""
+    order = sorted(range(len(layers)), key=lambda at: -sizes[at])[:MOST]
+    return [layers[at] for at in sorted(order)]
+
+
+def _caption(shown: Sequence[LayerChange], every: Sequence[LayerChange]) -> str:
+    if len(shown) == MOST < len(every):
+        return f"{MOST} of {count(len(every))} layers: those that changed most."
+    return ""
+
+
+def _units(layers: Sequence[LayerChange], every: Sequence[LayerChange]) -> Chart:
+    width = FULL if max(layer.units for layer in layers) > _WIDE else HALF
+    left = 14 + CHARACTER * max(columns(shortened(layer.layer, _NAME)) for layer in layers)
+    beside = [f"{count(len(layer.pruned))} of {count(layer.units)}" for layer in layers]
+    right = 16 + 6.4 * max(map(len, beside))
+    canvas = Canvas("chart-layers-units", width, LEGEND + _ROW * len(layers) + 6)
+    axes = canvas.panel(left, LEGEND, right, 6)
+    room = width - left - right
+    axes.set_xlim(0, room)
+    axes.set_ylim(len(layers) - 0.5, -0.5)
+    axes.set_axis_off()
+    cell = min(_CELL, room / max(layer.units for layer in layers))
+    for at, layer in enumerate(layers):
+        _strip(canvas, axes, at, layer, cell)
+        axes.text(-10, at, shortened(layer.layer, _NAME), ha="right", va="center_baseline", fontsize=SMALL)
+        axes.text(room + right - 4, at, beside[at], ha="right", va="center_baseline", fontsize=SMALL)
+    canvas.legend(_handles())
+    total = sum(len(layer.pruned) for layer in every)
+    told = ", ".join(f"{shortened(layer.layer, 40)} {said}" for layer, said in zip(layers[:8], beside, strict=False))
+    return canvas.chart(
+        "layers",
+        "Units taken out, layer by layer",
+        " ".join(["Each cell is a unit, in the order of the layer.", _caption(layers, every)]).strip(),
+        f"{count(total)} units were taken out: {told}{', and more' if len(layers) > 8 else ''}.",
+    )
+
+
+def _strip(canvas: Canvas, axes: Axes, at: int, layer: LayerChange, cell: float) -> None:
+    """Draw the units of a layer as cells of one shape, however many: those left, and those taken out."""
+    from matplotlib.patches import PathPatch
+
+    gap = 1.5 if cell >= 5 else 0.5 if cell >= 2 else 0.0
+    out = set(layer.pruned)
+    name = shortened(layer.layer, 60)
+    kept = [unit for unit in range(layer.units) if unit not in out]
+    gone = f"{name}: {count(len(out))} of {count(layer.units)} units taken out"
+    listed = shortened(ranges(sorted(out)), 160)
+    for units, high, colour, tip in (
+        (kept, 0.22, "after", f"{name}: {count(len(kept))} of {count(layer.units)} units left"),
+        (sorted(out), 0.4, "warn", f"{gone} ({listed})"),
+    ):
+        if not units:
+            continue
+        path = _cells(units, cell, gap, at, high)
+        patch = PathPatch(path, facecolor=stand_in(colour), linewidth=0, alpha=0.45 if colour == "after" else 1)
+        axes.add_patch(patch)
+        kind = "pruned" if colour == "warn" else "kept"
+        canvas.shape(patch, Mark(0, at, tip, {"figure": "pruned", "series": kind, "x": name, "y": len(units)}))
+
+
+def _cells(units: Sequence[int], cell: float, gap: float, at: int, high: float) -> Path:
+    from matplotlib.path import Path
+
+    least = max(cell - gap, 1.0)
+    corners: list[tuple[float, float]] = []
+    for unit in units:
+        start = unit * cell
+        end = start + least
+        corners += [(start, at - high), (end, at - high), (end, at + high), (start, at + high), (start, at - high)]
+    codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * len(units)
+    return Path(corners, codes)
+
+
+def _handles() -> list[object]:
+    from matplotlib.patches import Patch
+
+    return [
+        Patch(facecolor=stand_in("after"), alpha=0.45, linewidth=0, label="left"),
+        Patch(facecolor=stand_in("warn"), linewidth=0, label="taken out"),
+    ]
+
+
+def _weights(layers: Sequence[LayerChange], every: Sequence[LayerChange]) -> Chart:
+    bars = []
+    for layer in layers:
+        name = shortened(layer.layer, 60)
+        tip = (
+            f"{name}: {count(layer.changed)} of {count(layer.weights)} numbers changed, by {amount(layer.relative)} of "
+        )
+        tip += f"the layer's norm; the largest change is {amount(layer.largest)}"
+        data = {"figure": "relative", "series": "weights", "x": layer.layer[:200], "y": layer.relative}
+        bars.append(Bar(layer.layer, layer.relative or 0.0, amount(layer.relative), tip, data))
+    told = ", ".join(f"{shortened(bar.name, 40)} {bar.beside}" for bar in bars[:8])
+    return BarPlot("size of the change / size of the weights", bars).draw(
+        "chart-layers-weights",
+        key="layers",
+        title="Change of the weights, layer by layer",
+        caption=" ".join(
+            ["Euclidean norm of the change divided by that of the layer before.", _caption(layers, every)]
+        ).strip(),
+        alt=f"Relative change of the weights: {told}{', and more' if len(bars) > 8 else ''}.",
+    )
