@@ -55,7 +55,7 @@ class Finetune(Method):
     memory : float
         Weight of the past in the running averages of the groups' rates, batch by batch, in [0, 1).
     rounding : float
-        δ of √(bias² + δ²), which stands for |bias| in the penalty.
+        δ of √(bias² + δ²), which stands for \\|bias\\| in the penalty.
     averaging : float
         Weight of the past in the running average of the parameters, step by step, in [0, 1).
     layers : {"all", "last"}

@@ -188,7 +188,7 @@ class Objective:
         return tuple(constraint.eps - margin for constraint in self.constraints)
 
     def resolution(self, dtype: np.dtype[np.floating[Any]]) -> float:
-        """Return the gap of logits (times max(1, |cut|)) below which a cut may close when it is folded.
+        """Return the gap of logits (times max(1, \\|cut\\|)) below which a cut may close when it is folded.
 
         Folding rounds the bias, and a probability near 1 has steps of ε, which are ε / (1 − p) on the logit scale.
         """

@@ -137,7 +137,7 @@ def repair(
     attr : str or sequence of str
         Protected attributes: columns, or intersections of columns as ``sex*race``; the bound must hold for each.
     eps : float, optional
-        The bound on |bias|; the metric impact-ratio takes `min_ratio` instead.
+        The bound on \\|bias\\|; the metric impact-ratio takes `min_ratio` instead.
     **options
         Those of `audit`, and `margin`, `min_performance`, `selection`, `pool`, `train`, `fit_share`, `test`, `holdout`,
         `split_by`, `keep_scores`, `out`, `force`, `keep_best`: the flags of ``debias prune``; without `out` the file

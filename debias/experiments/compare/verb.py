@@ -60,7 +60,7 @@ def compare(
     attr : str or sequence of str
         Protected attributes.
     eps : float
-        The bound on |bias|.
+        The bound on \\|bias\\|.
     methods : sequence of str or Method, optional
         Names such as ``"prune"``, or methods with settings of their own. Default: all. ``threshold`` always takes part.
     settings : mapping of str to mapping, optional
