@@ -38,7 +38,7 @@ class HelpOptions:
 def register(app: typer.Typer) -> None:
     """Add the verb to `app`."""
 
-    @verb(app, "help", HelpOptions, bare=True)
+    @verb(app, "help", HelpOptions, bare=True, configured=False)
     def help(options: HelpOptions) -> int:
         """Say what a word of a report means: formula, range, when it is undefined, and where it comes from.
 
