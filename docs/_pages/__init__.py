@@ -1,8 +1,8 @@
 """The reference pages, written from the code before each build, and the benchmarks' pages beside them.
 
-A Sphinx extension. What it writes lies in ``reference/`` and ``benchmarks/`` of the source folder, is made anew by every
-build, and is not kept in version control. A file that would not change is left alone, so that Sphinx reads only what
-is new.
+A Sphinx extension. What it writes lies in ``reference/`` and ``benchmarks/`` of the source folder, is made anew by
+every build, and is not kept in version control. A file that would not change is left alone, so that Sphinx reads only
+what is new.
 """
 
 from __future__ import annotations
