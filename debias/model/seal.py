@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from debias.contract import Contract, write_document
-from debias.errors import ContractError, Problem
+from debias.errors import ContractError, Problem, WriteError
 from debias.model.archive import entries_of, serialise
 
 if TYPE_CHECKING:
@@ -59,11 +59,22 @@ def sealed(
         Of the file.
     record : mapping
         JSON values: how the file came about.
+
+    Raises
+    ------
+    WriteError
+        torch writes the same program otherwise each time.
     """
     plain = write_document(contract, record)
+    document, state = json.loads(plain), state_of(loaded)
     content = serialise(loaded, {**extra, DOCUMENT: plain})
-    seal = _seal(entries_of(content), state_of(loaded), json.loads(plain))
-    return serialise(loaded, {**extra, DOCUMENT: write_document(contract, {**record, SEAL: seal})})
+    # How torch pickles a module depends on which of its tensors Python has touched: seldom once more is needed.
+    for _ in range(3):
+        seal = _seal(entries_of(content), state, document)
+        content = serialise(loaded, {**extra, DOCUMENT: write_document(contract, {**record, SEAL: seal})})
+        if _seal(entries_of(content), state, document) == seal:
+            return content
+    raise WriteError(Problem("torch writes the same network otherwise each time, so that it cannot be sealed"))
 
 
 def broken(archive: Archive) -> dict[str, Broken] | None:
