@@ -57,4 +57,5 @@ def measured(options: MeasureOptions) -> dict[str, object]:
         "device": options.device,
         "trust": options.trust,
         "seed": options.seed,
+        "view": options.view or (),
     }

@@ -49,6 +49,15 @@ Report = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+View = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Show the figures as a rule asks for them too, such as nyc-ll144 or us-four-fifths. Repeatable. "
+        "Default: impact ratios, and no rule by name.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.", rich_help_panel=OUTPUT)]
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON document on stdout, all else on stderr.", rich_help_panel=OUTPUT)

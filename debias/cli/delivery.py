@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from debias.cli.common import Force, Json, Quiet, Report
+from debias.cli.common import Force, Json, Quiet, Report, View
 from debias.cli.output import show
 from debias.cli.sources import repeatable
 from debias.errors import Problem, UsageError
@@ -33,6 +33,8 @@ class ReportOptions:
 @dataclass(frozen=True, kw_only=True)
 class GateOptions(ReportOptions):
     """What a result with a verdict can be turned into besides."""
+
+    view: View = None
 
 
 class Delivery:

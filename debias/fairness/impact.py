@@ -28,7 +28,7 @@ from debias.fairness.regression import group_means
 FOUR_FIFTHS = 0.8
 """A ratio below this is flagged."""
 SMALL_SHARE = 0.02
-"""A group with a smaller share of the rows is a small one (29 CFR 1607.4, 6 RCNY § 5-301: less than 2%)."""
+"""A group with a smaller share of the rows is a small one (6 RCNY § 5-301; of the workforce 29 CFR 1607.15A(2))."""
 
 _ROUNDING = 1e-14  # 0.24 / 0.3 is 0.8, not below it
 _ALIKE = 1 + 1e-7  # Tables whose probabilities differ by rounding alone are as likely as each other.

@@ -64,7 +64,10 @@ def document(report: Report) -> Document:
     """Return what a human report of a run says."""
     from debias.report import evidence_content as evidence
     from debias.report.effects_content import dispersion_sections, effects_sections, information_sections
+    from debias.report.findings_content import accepted_sections
+    from debias.report.impact_content import impact_sections
     from debias.report.limits_content import limit_sections
+    from debias.report.regulation_content import view_sections
 
     between = (
         *_groups(report),
@@ -72,6 +75,8 @@ def document(report: Report) -> Document:
         *dispersion_sections(report, _stages(report)),
         *effects_sections(report),
         *information_sections(report),
+        *impact_sections(report),
+        *view_sections(report),
     )
     return Document(
         title=f"debias {report.verb}",
@@ -80,6 +85,7 @@ def document(report: Report) -> Document:
         warnings=tuple(_warnings(report)),
         sections=(
             _bias(report),
+            *accepted_sections(report),
             _overall(report),
             *between,
             *_repair(report),
@@ -115,6 +121,10 @@ def _stages(report: Report, every: bool = False) -> list[tuple[str, Figures]]:
 
 
 def _warnings(report: Report) -> Iterator[str]:
+    from debias.report.accepting import exit_reason
+
+    if (reason := exit_reason(report)) is not None:
+        yield reason
     if report.optimistic:
         if report.rows.verdict_from == "test":
             yield "Optimistic: every row of --test also occurs in --data, so the verdict rows took part in selection."

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-REPEATED = ("attr", "bins", "privileged")
+REPEATED = ("attr", "bins", "privileged", "view")
 """Flags that take one text each time."""
 
 

@@ -14,6 +14,7 @@ from debias.errors import Problem, UsageError
 from debias.fairness.metrics import METRICS, Metric, Task
 from debias.model.effects import Edit
 from debias.objective import DEFAULTS, Constraint, Objective, Performance, Selection, unfit_metrics
+from debias.report.regulations import unknown_view
 from debias.run.commands import flag_parts
 from debias.words import show
 
@@ -61,12 +62,15 @@ class Request(Columns):
     sd_ddof: Literal[0, 1] = 0
     draws: int = 0
     fresh_adversary: bool = False
+    view: str | Sequence[str] = ()
     task: Task | None = None
     """What the network predicts; told by the file that is opened."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(self, "view", _views(self.view))
         problems = self.problems()
+        problems += filter(None, map(unknown_view, self.view))
         if self.threshold is not None and not 0 < self.threshold < 1:
             problems.append(
                 Problem(f"{self.threshold!r} is no threshold", "--threshold", "Give a probability between 0 and 1.")
@@ -207,6 +211,10 @@ class Request(Columns):
             if item.name not in {"verb", "model", "task"} and value is not None and value != item.default:
                 parts += flag_parts(item.name, value)
         return shlex.join([*parts, *settings])
+
+
+def _views(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((given,) if isinstance(given, str) else given or ()))
 
 
 def _device_problems(device: str) -> list[Problem]:

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         device: str
         trust: bool
         seed: int
+        view: str | Sequence[str]
 
     class Auditing(Common, total=False):
         """What an audit alone is asked."""
@@ -97,8 +98,9 @@ def audit(
     **options
         `label`, `positive`, `favorable`, `privileged`, `metric`, `min_ratio`, `performance`, `confidence`,
         `threshold`, `decision`, `features`, `ignore`, `weight`, `missing_attr`, `bins`, `min_group`, `cluster`,
-        `unseen_z`, `output_kind`, `contract`, `device`, `trust`, `seed`, `sd_ddof`, `draws`, `fresh_adversary`: the
-        flags of ``debias audit``. Of several attributes, `bins` and `privileged` are mappings by the attribute's name.
+        `unseen_z`, `output_kind`, `contract`, `device`, `trust`, `seed`, `view`, `sd_ddof`, `draws`,
+        `fresh_adversary`: the flags of ``debias audit``. Of several attributes, `bins` and `privileged` are mappings
+        by the attribute's name.
 
     Returns
     -------
