@@ -58,6 +58,39 @@ View = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+JudgedReport = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write the report to FILE; .html, .json, .md, .xml (JUnit) or .sarif by its ending. Repeatable.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Baseline = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Findings in FILE are accepted: they do not count for the exit code, unless the bias is larger than the "
+        "one accepted or has the other sign.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+WriteBaseline = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write what is found to FILE, for --baseline; with --baseline what it says of other models is kept.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+ExitZero = Annotated[
+    bool,
+    typer.Option(
+        "--exit-zero",
+        help="Leave with exit code 0 where the bound is not met (1) or that is open (3); errors stay 2.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.", rich_help_panel=OUTPUT)]
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON document on stdout, all else on stderr.", rich_help_panel=OUTPUT)

@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from debias.cli.common import Force, Json, Quiet, Report, View
+from debias.cli.common import Baseline, ExitZero, Force, Json, JudgedReport, Quiet, Report, View, WriteBaseline
+from debias.cli.github import SUMMARY, append_summary, in_actions, workflow_commands
+from debias.cli.guard import complain, say, speak
 from debias.cli.output import show
 from debias.cli.sources import repeatable
-from debias.errors import Problem, UsageError
+from debias.errors import Problem, UsageError, together
 
 if TYPE_CHECKING:
+    from debias.report.baseline import BaselineFile
     from debias.report.documents import Value
+    from debias.report.findings import Judged
 
 Asked = tuple[str, Path | None]
 """A flag and the file that it names."""
@@ -32,7 +37,12 @@ class ReportOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class GateOptions(ReportOptions):
-    """What a result with a verdict can be turned into besides."""
+    """What a result with a verdict can be turned into besides, and when it ends in exit code 0."""
+
+    report: JudgedReport = None
+    baseline: Baseline = None
+    write_baseline: WriteBaseline = None
+    exit_zero: ExitZero = False
 
     view: View = None
 
@@ -60,14 +70,68 @@ class Delivery:
     ) -> None:
         self.options = options
         self.reports = options.report or []
-        check_files([*(("--report", path) for path in self.reports), *written], inputs, options.force)
+        self._gate = gate = options if isinstance(options, GateOptions) else None
+        files = [*(("--report", path) for path in self.reports), *written]
+        kept = list(inputs)
+        if gate is not None:
+            files.append(("--write-baseline", gate.write_baseline))
+            if gate.baseline is not None and not _same(gate.baseline, gate.write_baseline):
+                kept.append(gate.baseline)
+        _, self._known = together(
+            partial(check_files, files, kept, options.force, judged=gate is not None), partial(_baseline, gate)
+        )
 
     def hand_over(self, value: Value, *, full: bool = False) -> int:
         """Write all that is asked of a result, print it, and only then return the exit code."""
         value = repeatable(value)
+        before = value
+        if self._gate is not None:
+            value = self._settled(cast("Judged", value), self._gate)
         self._write_reports(value)
+        if self._gate is not None:
+            self._write_baseline(cast("Judged", before), self._gate)
+        self._tell_github(value)
         show(value, json=self.options.json, quiet=self.options.quiet, full=full)
+        if self._gate is not None:
+            self._tell_gate(cast("Judged", value))
         return int(value.exit_code)
+
+    def _settled(self, value: Judged, gate: GateOptions) -> Judged:
+        """Return the value with what is accepted of it."""
+        from debias.report.accepting import accept, exit_zero
+
+        if self._known is not None:
+            known, digest = self._known
+            value = accept(value, known, str(gate.baseline), digest)
+        return exit_zero(value) if gate.exit_zero else value
+
+    def _write_baseline(self, value: Judged, gate: GateOptions) -> None:
+        if gate.write_baseline is None:
+            return
+        from debias.files import write_atomic
+        from debias.report.accepting import to_baseline
+        from debias.report.as_json import to_json
+
+        told = to_json(to_baseline(value, self._known[0] if self._known is not None else None))
+        write_atomic(gate.write_baseline, told.encode(), force=self.options.force)
+
+    def _tell_github(self, value: Value) -> None:
+        problem = append_summary(value)
+        if problem is not None:
+            remedy = "The run goes on; the exit code does not depend on it."
+            complain("warning", Problem(problem, SUMMARY, remedy))
+
+    def _tell_gate(self, value: Judged) -> None:
+        """Say what only the one who runs this has to know: annotations, and the reason of a changed exit code."""
+        if in_actions():
+            speak(workflow_commands(value))
+        if self.options.quiet:
+            from debias.report.accepting import exit_reason
+            from debias.report.text import visible
+
+            reason = exit_reason(value)
+            if reason is not None:
+                say(f"{visible(reason)}\n")
 
     def _write_reports(self, value: Value) -> None:
         from debias.files import write_atomic
@@ -77,7 +141,20 @@ class Delivery:
             write_atomic(path, render(value, path), force=self.options.force)
 
 
-def check_files(files: Iterable[Asked], inputs: Iterable[Path | None], force: bool) -> None:
+def _baseline(gate: GateOptions | None) -> tuple[BaselineFile, str] | None:
+    """Return what --baseline holds, with its hash; None without one."""
+    if gate is None or gate.baseline is None:
+        return None
+    from debias.report.accepting import read_baseline
+
+    return read_baseline(gate.baseline)
+
+
+def _same(one: Path, other: Path | None) -> bool:
+    return other is not None and os.path.realpath(one) == os.path.realpath(other)
+
+
+def check_files(files: Iterable[Asked], inputs: Iterable[Path | None], force: bool, *, judged: bool = False) -> None:
     """Refuse, before any work, files that could not or must not be written.
 
     Parameters
@@ -88,6 +165,8 @@ def check_files(files: Iterable[Asked], inputs: Iterable[Path | None], force: bo
         Files that are read, and never touched.
     force : bool
         Files that exist may be overwritten.
+    judged : bool
+        The result comes to a verdict, so that its reports may be findings.
 
     Raises
     ------
@@ -103,7 +182,7 @@ def check_files(files: Iterable[Asked], inputs: Iterable[Path | None], force: bo
         if path is None:
             continue
         where = f"{flag} {path}"
-        ending = unknown_ending(path) if flag == "--report" else None
+        ending = unknown_ending(path, judged) if flag == "--report" else None
         if ending is not None:
             problems.append(ending)
         resolved = os.path.realpath(path)

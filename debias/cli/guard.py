@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from debias.cli.github import without_commands
 from debias.errors import DebiasError, Problem
 from debias.report.text import visible
 
@@ -45,6 +46,11 @@ def complain(kind: str, problem: Problem) -> None:
 
 def say(text: str) -> None:
     """Write to stderr; a reader who left does not matter."""
+    speak(without_commands(text))
+
+
+def speak(text: str) -> None:
+    """Write to stderr what may be read as a command by what runs this."""
     try:
         sys.stderr.write(text)
         sys.stderr.flush()

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from debias.cli.github import json_without_commands, without_commands
 from debias.cli.guard import say, silence
 
 if TYPE_CHECKING:
@@ -47,16 +48,16 @@ def show_json(text: str) -> None:
         from json import dumps, loads
 
         text = dumps(loads(text), indent=2) + "\n"
-    _write(sys.stdout, text)
+    _write(sys.stdout, json_without_commands(text), commands=False)
 
 
-def _write(stream: TextIO, text: str) -> None:
-    """Write all of `text`; a reader who leaves early does not change the verdict."""
+def _write(stream: TextIO, text: str, *, commands: bool = True) -> None:
+    """Write all of `text`, which may hold `commands`; a reader who leaves early does not change the verdict."""
     if stream is sys.stderr:
         say(text)
         return
     try:
-        stream.write(text)
+        stream.write(without_commands(text) if commands else text)
         stream.flush()
     except BrokenPipeError:
         silence(1)

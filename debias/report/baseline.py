@@ -41,6 +41,7 @@ class BaselineUse(Part):
 
     path: str = Field(description="The file as named.")
     sha256: str = Field(description="SHA-256 of the file.")
+    subject: str = Field(description="What was judged, as in `Accepted.subject`.")
     accepted: list[Accepted] = Field(description="Its findings that are met again and no worse.")
     worse: list[Accepted] = Field(description="Its findings that are met again and worse: these count.")
     gone: list[Accepted] = Field(description="Its findings on what this run measured that are not met any more.")

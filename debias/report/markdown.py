@@ -41,30 +41,42 @@ def to_markdown(value: Value) -> str:
 
 
 def _lines(told: content.Document) -> Iterator[str]:
+    yield from head_lines(told)
+    for section in told.sections:
+        yield ""
+        yield f"#### {inline(section.title)}"
+        yield from section_lines(section)
+
+
+def head_lines(told: content.Document) -> Iterator[str]:
+    """Yield what stands above the sections: title, verdict and warnings."""
     yield f"### {inline(told.title)}: {inline(told.headline.lower())}"
     yield ""
     yield f"**{inline(told.statement)}**"
     for warning in told.warnings:
         yield ""
         yield f"> {block(warning)}"
-    for section in told.sections:
+
+
+def section_lines(section: content.Section) -> Iterator[str]:
+    """Yield a section below its title; the first line is empty."""
+    for sentence in section.sentences:
         yield ""
-        yield f"#### {inline(section.title)}"
-        for sentence in section.sentences:
-            yield ""
-            yield block(sentence)
-        if section.table is not None:
-            yield ""
-            yield from _table(section.table)
-        if section.items:
-            yield ""
-            yield from (f"- {block(item)}" for item in section.items)
-        if section.code is not None:
-            yield ""
-            yield from _code(visible(section.code))
+        yield block(sentence)
+    if section.table is not None:
+        yield ""
+        yield from table_lines(section.table)
+    if section.items:
+        yield ""
+        yield from (f"- {block(item)}" for item in section.items)
+    if section.code is not None:
+        yield ""
+        yield from _code(visible(section.code))
 
 
-def _table(table: content.Table) -> Iterator[str]:
+def table_lines(table: content.Table) -> Iterator[str]:
+    """Yield a table."""
+
     def line(cells: tuple[str, ...]) -> str:
         return "| " + " | ".join(map(inline, cells)) + " |"
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from debias.errors import Problem
 
 if TYPE_CHECKING:
     from debias.report.documents import Value
+    from debias.report.findings import Judged
 
 
 def _json(report: Value) -> str:
@@ -30,19 +31,43 @@ def _html(report: Value) -> str:
     return to_html(report)
 
 
+def _junit(report: Value) -> str:
+    from debias.report.junit import to_junit
+
+    return to_junit(cast("Judged", report))
+
+
+def _sarif(report: Value) -> str:
+    from debias.report.sarif import to_sarif
+
+    return to_sarif(cast("Judged", report))
+
+
 WRITERS: dict[str, Callable[[Value], str]] = {".html": _html, ".json": _json, ".md": _markdown}
+"""Formats that every value can be written in."""
+JUDGED_WRITERS: dict[str, Callable[[Value], str]] = {".sarif": _sarif, ".xml": _junit}
+"""Formats of findings: only a value with a verdict has some."""
 
 
-def unknown_ending(path: Path) -> Problem | None:
-    """Return the problem of a report file whose ending names no format, else None."""
-    if path.suffix.lower() in WRITERS:
+def writers(judged: bool) -> dict[str, Callable[[Value], str]]:
+    """Return the writers by ending; `judged` for a value with a verdict."""
+    return WRITERS | JUDGED_WRITERS if judged else WRITERS
+
+
+def unknown_ending(path: Path, judged: bool = True) -> Problem | None:
+    """Return the problem of a report file whose ending names no format of a value, else None."""
+    ending = path.suffix.lower()
+    if ending in writers(judged):
         return None
-    found = (
-        f"ends in {path.suffix}, which is no report format" if path.suffix else "has no ending that tells the format"
-    )
-    return Problem(found, f"--report {path}", f"Use one of: {', '.join(sorted(WRITERS))}.")
+    if ending in JUDGED_WRITERS:
+        found = f"{path.suffix} holds findings, and this verb comes to no verdict"
+    elif ending:
+        found = f"ends in {path.suffix}, which is no report format"
+    else:
+        found = "has no ending that tells the format"
+    return Problem(found, f"--report {path}", f"Use one of: {', '.join(sorted(writers(judged)))}.")
 
 
 def render(report: Value, path: Path) -> bytes:
     """Return the content of the report file `path`, as UTF-8."""
-    return WRITERS[path.suffix.lower()](report).encode()
+    return writers(True)[path.suffix.lower()](report).encode()

@@ -1,0 +1,85 @@
+"""A report as a step summary of GitHub: the verdict first, the rest folded, in the room that there is."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from debias.report.comparison import Comparison
+from debias.report.content import Section, Table
+from debias.report.documents import document_of
+from debias.report.findings import Finding, findings_of, told_bound, told_figure
+from debias.report.markdown import head_lines, section_lines, table_lines
+from debias.report.model import Report
+from debias.report.text import visible
+
+if TYPE_CHECKING:
+    from debias.report.documents import Value
+
+ROOM = 1_000_000
+"""Bytes of one summary; GitHub refuses a step whose summary is larger than 1 MiB."""
+_LEFT_OUT = "What does not fit into a summary was left out: {}. A report file (--report) has it.\n"
+
+
+def to_summary(value: Value, room: int = ROOM) -> str:
+    """Return a report as Markdown of at most `room` bytes; empty where not even the verdict fits.
+
+    Headings start at h3. Sections that do not fit are left out and named.
+    """
+    told = document_of(value)
+    text = _joined(head_lines(told))
+    if isinstance(value, Report | Comparison):
+        text += _joined(["", *table_lines(_findings(value))])
+    least = len((text + _LEFT_OUT).encode())
+    if least > room:
+        short = _joined([f"### {html.escape(visible(told.title))}: {html.escape(told.headline.lower())}"])
+        return short if len(short.encode()) <= room else ""
+    left_out = []
+    spare = room - least - 200
+    for section in told.sections:
+        folded = _folded(section)
+        size = len(folded.encode())
+        if size > spare:
+            left_out.append(section.title)
+        else:
+            spare -= size
+            text += folded
+    if left_out:
+        named = ", ".join(left_out)
+        text += "\n" + html.escape(_LEFT_OUT.format(visible(named if len(named) <= 100 else f"{len(left_out)} parts")))
+    return text + "\n"
+
+
+def _joined(lines: Iterator[str] | list[str]) -> str:
+    return "\n".join(lines) + "\n"
+
+
+def _folded(section: Section) -> str:
+    title = html.escape(visible(section.title))
+    return _joined(
+        ["", f"<details><summary>{title}</summary>", *section_lines(section), "", "</details>"],
+    )
+
+
+def _findings(value: Report | Comparison) -> Table:
+    """Return the findings as a table: what the exit code depends on first."""
+    report = value.report if isinstance(value, Comparison) else value
+    bound = told_bound(report) or "–"
+    rows = tuple(
+        (
+            item.attribute or "the run",
+            item.network,
+            told_figure(report, item.bias) if item.attribute is not None else "–",
+            bound,
+            _state(item),
+        )
+        for item in findings_of(value)
+    )
+    return Table(("attribute", "network", "figure", "bound", "found"), rows, "lllll")
+
+
+def _state(item: Finding) -> str:
+    if item.accepted is not None:
+        return f"{item.status}, accepted"
+    return item.status if item.gates else f"{item.status} (no part in the exit code)"
