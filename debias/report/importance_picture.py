@@ -84,16 +84,16 @@ def picture(models: Sequence[ModelImportance], format: str, *, top: int, by: str
     from matplotlib import style
     from matplotlib.figure import Figure
 
-    bars = [_chosen(model, top, by) for model in models]
+    bars = [chosen(model, top, by) for model in models]
     with style.context(["default", _STYLE]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         high = 1.2 + _LEGEND + _BAR * max(map(len, bars))
         figure = Figure(figsize=(_PANEL * len(bars), high), layout="constrained")
         panels: Sequence[Axes] = figure.subplots(1, len(bars), squeeze=False)[0]
-        for axes, model, chosen in zip(panels, models, bars, strict=True):
-            _panel(axes, _head(model), chosen)
+        for axes, model, items in zip(panels, models, bars, strict=True):
+            _panel(axes, _head(model), items)
             axes.set_ylim(max(map(len, bars)) - 0.4, -0.6)  # bars of one height in all panels
-        _legend(figure, [item for chosen in bars for item in chosen])
+        _legend(figure, [item for items in bars for item in items])
         stream = io.BytesIO()
         metadata = {"Date": None, "Creator": None} if format == "svg" else {"Software": None}
         figure.savefig(stream, format=format, dpi=200, metadata=metadata)
@@ -103,13 +103,13 @@ def picture(models: Sequence[ModelImportance], format: str, *, top: int, by: str
 _Item = ColumnImportance | FeatureImportance
 
 
-def _chosen(model: ModelImportance, top: int, by: str) -> list[_Item]:
-    """Return the first `top`, and the best probe where it is none of them."""
+def chosen(model: ModelImportance, top: int, by: str = "column") -> list[_Item]:
+    """Return the first `top` columns or features, and the best probe where it is none of them."""
     items: list[_Item] = [*(model.columns if by == "column" else model.features)]
-    chosen = items[:top]
-    if not any(item.probe for item in chosen):
-        chosen += [item for item in items[top:] if item.probe][:1]
-    return chosen
+    first = items[:top]
+    if not any(item.probe for item in first):
+        first += [item for item in items[top:] if item.probe][:1]
+    return first
 
 
 def _head(model: ModelImportance) -> str:

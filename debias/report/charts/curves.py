@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from debias.report.charts.canvas import AXIS, CHARACTER, LEGEND, SMALL, Canvas
+from debias.report.charts.canvas import AXIS, CHARACTER, LEGEND, SMALL, TINY, Canvas
 from debias.report.charts.chart import HALF, Chart
 from debias.report.charts.colours import stand_in
 from debias.report.charts.dots import band_handle
@@ -62,6 +62,8 @@ class LinePlot:
         The horizontal axis counts: its ticks are whole numbers.
     legend : sequence, or None
         Handles of the series; None takes those of the curves.
+    ranges : sequence of (float, float, float)
+        Upright intervals: place, lower and upper limit.
     """
 
     across: str
@@ -78,14 +80,14 @@ class LinePlot:
     most: float | None = None
     whole: bool = False
     legend: Sequence[Any] | None = None
+    ranges: Sequence[tuple[float, float, float]] = ()
 
     def draw(
         self, id: str, *, key: str, title: str, caption: str, alt: str, width: int = HALF, height: int = _PLOT
     ) -> Chart:
         """Return the chart: `width` pixels wide, its plot `height` high."""
         handles = self._handles()
-        widest = max((40 + CHARACTER * columns(str(one.get_label())) for one in handles), default=90)
-        per_line = max(1, int((width - 12) // widest))
+        per_line = _per_line([str(one.get_label()) for one in handles], width)
         lines = -(-len(handles) // per_line)
         top = lines * (LEGEND - 6) + 6 + _NAME if lines else 6 + _NAME
         low, high = self._upward_limits()
@@ -96,7 +98,7 @@ class LinePlot:
         upward(axes, low, high)
         axes.spines["bottom"].set_color(stand_in("muted"))
         axes.set_xlabel(self.across, labelpad=4)
-        canvas.text(4, top - _NAME / 2 - 3, self.upward, color=stand_in("muted"))
+        canvas.text(4, top - _NAME / 2 - 3, self.upward, color=stand_in("muted"), fontsize=TINY)
         self._marked(axes)
         for curve in self.curves:
             self._curve(canvas, axes, curve)
@@ -108,6 +110,7 @@ class LinePlot:
     def _upward_limits(self) -> tuple[float, float]:
         values = finite(mark.y for curve in self.curves for mark in curve.marks)
         values += [0.0] if self.zero else []
+        values += [limit for _, *both in self.ranges for limit in both]
         values += [*self.band] if self.band is not None and not self.band_across else []
         values += [self.level[0]] if self.level is not None else []
         return limits(values, least=self.least, most=self.most)
@@ -132,6 +135,8 @@ class LinePlot:
             axes.axhline(0, color=stand_in("muted"), linewidth=1, zorder=0.6)
         if self.level is not None:
             axes.axhline(self.level[0], color=stand_in("warn"), linewidth=1.2, linestyle=(0, (4, 3)), zorder=0.6)
+        if self.ranges:
+            axes.vlines(*zip(*self.ranges, strict=True), color=stand_in("muted"), linewidth=1.2, alpha=0.5, zorder=1)
         low, high = axes.get_xlim()
         for at, name in self.uprights:
             axes.axvline(at, color=stand_in("ink"), linewidth=1, linestyle=(0, (2, 2)), zorder=0.7)
@@ -164,6 +169,14 @@ class LinePlot:
             dashes: dict[str, Any] = {"color": stand_in("warn"), "linewidth": 1.2, "linestyle": (0, (4, 3))}
             handles.append(Line2D([], [], label=self.level[1], **dashes))
         return handles
+
+
+def _per_line(names: Sequence[str], width: int) -> int:
+    """Return how many names fit on a line of the legend."""
+    taken = [40 + CHARACTER * columns(name) for name in names]
+    if sum(taken) <= width:
+        return max(1, len(names))
+    return max(1, int((width - 12) // max(taken)))
 
 
 def thinned(marks: Sequence[Mark], most: int = MOST_MARKS) -> list[Mark]:

@@ -78,6 +78,8 @@ class DotPlot:
         A legend names the series.
     paired : bool
         Each row has a dot of every series; else it has one of them.
+    joined : bool
+        A line joins the two dots of a row, where there are no intervals.
     """
 
     axis: str
@@ -91,6 +93,7 @@ class DotPlot:
     written: Callable[[float | None], str] | None = None
     named: bool = True
     paired: bool = True
+    joined: bool = True
 
     @property
     def empty(self) -> bool:
@@ -108,7 +111,7 @@ class DotPlot:
         canvas = Canvas(id, width, round(legend + step * len(self.rows) + AXIS))
         axes = canvas.panel(left, legend, right, AXIS)
         self._scale(axes)
-        if not apart:
+        if self.joined and not apart:
             self._changes(axes)
         self._series(canvas, axes, apart / step)
         self._names(axes, left, width - right, canvas)
