@@ -104,8 +104,12 @@ def _contract(contract: dict[str, object]) -> Iterator[str]:
 
 
 def _record(record: dict[str, object]) -> Iterator[str]:
-    """The record without the figures per group, which only a report has room for."""
-    yield from _pairs({key: value for key, value in record.items() if key != "figures"})
+    """The record without the figures per group, which only a report has room for, and without the digests."""
+    yield from _pairs({key: value for key, value in record.items() if key not in ("figures", "seal")})
+    seal = record.get("seal")
+    if isinstance(seal, dict):
+        parts = {name: len(digests) for name, digests in seal.items() if isinstance(digests, dict)}
+        yield f"seal: digests of {_plain(parts)}; debias verify compares them"
     figures = record.get("figures")
     for name, one in figures.items() if isinstance(figures, dict) else ():
         if isinstance(one, dict):

