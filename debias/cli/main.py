@@ -41,18 +41,43 @@ app = typer.Typer(
 )
 
 
+LIBRARIES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "pydantic", "matplotlib", "typer")
+OPTIONAL = ("optuna", "ray", "mlflow-skinny")
+
+
 def _version(asked: bool) -> None:
     if asked:
         import debias
 
-        sys.stdout.write(f"debias {debias.__version__}\n")
+        sys.stdout.write("\n".join([f"debias {debias.__version__}", *_surroundings()]) + "\n")
         raise typer.Exit(0)
+
+
+def _surroundings() -> list[str]:
+    """Return the versions that a figure may depend on, and those of the extras that are installed."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version()}
+    for name in (*LIBRARIES, *OPTIONAL):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            if name in LIBRARIES:
+                found[name] = "not installed"
+    return [f"{name} {told}" for name, told in found.items()]
 
 
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", callback=_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the version, and those of the libraries, and leave.",
+            callback=_version,
+            is_eager=True,
+        ),
     ] = False,
 ) -> None:
     pass

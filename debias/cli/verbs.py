@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar, get_origin, get_type_hints
 import typer
 from typer.core import TyperCommand
 
+from debias.cli.completion import completed
 from debias.cli.configuration import Configuration, load
 from debias.cli.guard import complain, guarded
 from debias.cli.settings import Setting, settings_of
@@ -106,7 +107,7 @@ def verb(
                 run = naming_sources(run, settings_of(options), context.obj.of(name), given)
             raise typer.Exit(guarded(run))
 
-        hints = get_type_hints(options, include_extras=True)
+        hints = {key: completed(hint) for key, hint in get_type_hints(options, include_extras=True).items()}
         own = [field.name for field in dataclasses.fields(options)]  # type: ignore[arg-type]
         more = {"config": _CONFIG, "no_config": _NO_CONFIG} if configured else {}
         parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
