@@ -133,6 +133,15 @@ class TestSweeps:
         used = [point for point in sweep.points if point.threshold <= 0.4][-1]
         assert used.biases == [pytest.approx(report.before.bias, abs=1e-12)]
 
+    def test_a_score_at_the_threshold_is_below_it(self) -> None:
+        frame = rows()
+        given = np.sort(scores("model.pt", frame).reshape(-1))
+        at = float(np.nextafter(float(given[400]), 0))  # a float64 that is this score when rounded to float32
+        report = debias.audit("model.pt", "rows.csv", attr="sex", threshold=at, **IGNORED)
+        used = [point for point in report.sweeps[0].points if point.threshold <= at][-1]
+        assert used.threshold == pytest.approx(at, rel=1e-7)
+        assert used.biases == [pytest.approx(report.before.bias, abs=1e-12)]
+
     def test_the_metric_and_the_attributes_are_those_asked(self) -> None:
         frame = rows()
         report = debias.audit("model.pt", "rows.csv", attr=["sex", "race"], metric="equal-opportunity", **IGNORED)

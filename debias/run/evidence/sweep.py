@@ -11,6 +11,7 @@ from torch import Tensor
 from debias.fairness import metrics
 from debias.fairness.counts import FloatArray
 from debias.fairness.thresholds import Scores, counts_at, thinned
+from debias.model.head import sigmoid
 from debias.objective import Scorer
 from debias.report.evidence import Sweep, SweepPoint
 from debias.run.figures import Measured, probability
@@ -47,12 +48,14 @@ def sweep(opened: Opened, measured: Measured, output: Tensor, network: Literal["
     scores = head.scores(output).numpy()
     logits = head.kind in {"logit", "logits2"}
     cuts = np.unique(scores)
-    shown = np.array([probability(float(cut)) if logits else float(cut) for cut in cuts])
+    shown = np.minimum(sigmoid(cuts), probability(np.inf)) if logits else cuts.astype(np.float64)
     if shown[0] > 0:  # from here every row is positive
         cuts = np.concatenate([np.array([-np.inf if logits else 0.0], cuts.dtype), cuts])
         shown = np.concatenate([[0.0], shown])
     # Compared as the decision itself compares, so that no rounding comes between.
     upto = int((torch.from_numpy(cuts) <= head.cut(opened.threshold)).sum())
+    if upto:  # the deployed threshold may be a score but for its last digits
+        shown[upto - 1] = min(shown[upto - 1], opened.threshold)
     neighbours = {min(max(place, 0), len(cuts) - 1) for place in (upto - 1, upto)}
     index = thinned(shown, MOST, neighbours)
     points = _points(measured, scorer, scores, cuts[index], shown[index])
