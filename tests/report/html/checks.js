@@ -32,23 +32,28 @@
     return layers.reduceRight((below, top) => over(top, below), [255, 255, 255, 1]);
   };
 
+  const filled = new Map();
+  const shapesOf = (drawing) => {
+    if (!filled.has(drawing)) {
+      const shapes = [...drawing.querySelectorAll("path, rect, circle, use")]
+        .filter((shape) => !shape.closest("defs, clipPath"))
+        .map((shape) => ({ shape, style: getComputedStyle(shape), box: shape.getBoundingClientRect() }))
+        .filter(({ style }) => style.fill !== "none" && !style.fill.startsWith("url"))
+        .map(({ shape, style, box }) => {
+          const [red, green, blue, alpha] = parse(style.fill);
+          return { shape, box, colour: [red, green, blue, alpha * Number(style.fillOpacity) * Number(style.opacity)] };
+        });
+      filled.set(drawing, shapes);
+    }
+    return filled.get(drawing);
+  };
   const drawnBehind = (text) => {
-    const box = text.getBoundingClientRect();
-    const centre = [box.left + box.width / 2, box.top + box.height / 2];
-    const shapes = [];
-    text.ownerSVGElement.querySelectorAll("path, rect, circle, use").forEach((shape) => {
-      if (shape.closest("defs, clipPath")) return;
-      if (!(shape.compareDocumentPosition(text) & Node.DOCUMENT_POSITION_FOLLOWING)) return;
-      const around = shape.getBoundingClientRect();
-      const inside =
-        around.left <= centre[0] && centre[0] <= around.right && around.top <= centre[1] && centre[1] <= around.bottom;
-      const style = getComputedStyle(shape);
-      if (!inside || style.fill === "none" || style.fill.startsWith("url")) return;
-      const colour = parse(style.fill);
-      colour[3] *= Number(style.fillOpacity) * Number(style.opacity);
-      shapes.push(colour);
-    });
-    return shapes.reduce((below, top) => over(top, below), behind(text.ownerSVGElement));
+    const own = text.getBoundingClientRect();
+    const [across, down] = [own.left + own.width / 2, own.top + own.height / 2];
+    return shapesOf(text.ownerSVGElement)
+      .filter(({ box }) => box.left <= across && across <= box.right && box.top <= down && down <= box.bottom)
+      .filter(({ shape }) => shape.compareDocumentPosition(text) & Node.DOCUMENT_POSITION_FOLLOWING)
+      .reduce((below, { colour }) => over(colour, below), behind(text.ownerSVGElement));
   };
 
   const letters = () => {
