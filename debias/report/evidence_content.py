@@ -28,7 +28,7 @@ def trajectory_sections(report: Report) -> Iterator[Section]:
     if change is None or len(steps) < 2:
         return
     regression = report.task == "regression"
-    chosen = next((place for place, step in enumerate(steps) if step.step == change.chosen_step), 0)
+    chosen = next((place for place, step in enumerate(steps) if step.step == change.chosen_step), -1)
     shown = _spread(len(steps), STEPS, range(chosen - 2, chosen + 3))
     sentences = [
         f"On the {count(report.rows.selection)} selection rows; step 0 is the unchanged network, * was chosen.",
