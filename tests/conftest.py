@@ -23,6 +23,10 @@ settings.load_profile("unhurried")
 if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# What the command tells GitHub is no part of what it tells the tests, wherever they run.
+for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+    os.environ.pop(name, None)
+
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 PATIENCE = 60_000  # milliseconds
 

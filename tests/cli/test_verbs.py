@@ -54,6 +54,7 @@ SHARED = {
     "device": "cpu",
     "trust": False,
     "seed": 0,
+    "view": (),
 }
 COMMON = {
     **SHARED,
@@ -302,7 +303,7 @@ def test_the_report_is_written_where_the_bound_fails(run: FakeRun, folder: Path)
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (["--report", "r.html"], "ends in .html, which is no report format"),
+        (["--report", "r.pdf"], "ends in .pdf, which is no report format"),
         (["--report", "r"], "has no ending"),
         (["--report", "old.json"], "exists already"),
         (["--report", "nowhere/r.json"], "the folder nowhere does not exist"),
@@ -329,7 +330,7 @@ def test_files_that_must_not_be_written(run: FakeRun, folder: Path, flags: list[
 
 def test_all_files_are_complained_about_at_once(run: FakeRun, folder: Path) -> None:
     (folder / "old.json").write_text("{}")
-    result = call("prune", *REPAIR, "--report", "a.html", "--report", "b.pdf", "--report", "old.json")
+    result = call("prune", *REPAIR, "--report", "a.docx", "--report", "b.pdf", "--report", "old.json")
     assert result.stderr.count("error: ") == 3
     assert run.calls == []
 
