@@ -23,11 +23,11 @@ def adaptation_document(found: Adaptation) -> Document:
 def _sections(found: Adaptation) -> Iterator[Section]:
     yield _brings(found)
     yield _clusters(found)
-    yield Section("File", items=tuple(_file(found)))
+    yield Section("File", items=tuple(_file(found)), key="files")
     if found.notes:
-        yield Section("Notes", items=tuple(found.notes))
+        yield Section("Notes", items=tuple(found.notes), key="notes")
     if found.command:
-        yield Section("To repeat", code=found.command)
+        yield Section("To repeat", code=found.command, key="repeat")
 
 
 def _brings(found: Adaptation) -> Section:
@@ -52,7 +52,7 @@ def _brings(found: Adaptation) -> Section:
     columns = ("cluster", "prediction", "n", *measures, *(f"bias {name}" for name in names))
     rows = tuple(_row(found, name, held, one) for name, held, figures in sides for one in figures)
     table = Table(columns, rows, "llr" + "r" * (len(columns) - 3), grouped=True)
-    return Section(title, tuple(sentences), table)
+    return Section(title, tuple(sentences), table, key="adaptation")
 
 
 def _row(found: Adaptation, name: str, held: int, one: PredictionFigures) -> tuple[str, ...]:

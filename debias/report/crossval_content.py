@@ -69,9 +69,9 @@ def _sections(found: CrossValidation) -> Iterator[Section]:
     yield _models(found)
     yield from _groups(found)
     if found.notes:
-        yield Section("Notes", items=tuple(found.notes))
+        yield Section("Notes", items=tuple(found.notes), key="notes")
     if found.command:
-        yield Section("To repeat", code=found.command)
+        yield Section("To repeat", code=found.command, key="repeat")
 
 
 def _performance(rows: Rows, shown: Sequence[tuple[Model, HeadFigures]]) -> Section:
@@ -94,7 +94,10 @@ def _performance(rows: Rows, shown: Sequence[tuple[Model, HeadFigures]]) -> Sect
     if any(item.head != "plain" for _, item in shown):
         sentences.append("ME is the mixed-effects prediction, FE that of the fixed effects alone.")
     return Section(
-        f"Performance, {WHERE[rows]}", tuple(sentences), Table(columns, cells, "ll" + "r" * 2 * len(metrics))
+        f"Performance, {WHERE[rows]}",
+        tuple(sentences),
+        Table(columns, cells, "ll" + "r" * 2 * len(metrics)),
+        key=f"crossval-{rows}",
     )
 
 

@@ -35,10 +35,10 @@ def _sections(found: Importance) -> Iterator[Section]:
         if model.notes:
             yield Section(_titled(found, "Notes", model), items=tuple(model.notes))
     if found.notes:
-        yield Section("Notes", items=tuple(found.notes))
-    yield Section("Files", items=tuple(_files(found)))
+        yield Section("Notes", items=tuple(found.notes), key="notes")
+    yield Section("Files", items=tuple(_files(found)), key="files")
     if found.command:
-        yield Section("To repeat", code=found.command)
+        yield Section("To repeat", code=found.command, key="repeat")
 
 
 def _titled(found: Importance, title: str, model: ModelImportance) -> str:
@@ -160,7 +160,7 @@ def _columns(found: Importance, model: ModelImportance) -> Section:
     if len(model.columns) > found.top:
         sentences.append(f"The first {count(found.top)} of {count(len(model.columns))} columns.")
     align = "rlrrrr" + "r" * random + "l" * marked
-    return Section(_titled(found, "Columns", model), tuple(sentences), Table(columns, rows, align))
+    return Section(_titled(found, "Columns", model), tuple(sentences), Table(columns, rows, align), key="importance")
 
 
 def _features(found: Importance, model: ModelImportance) -> Section:

@@ -67,14 +67,14 @@ def _sections(found: TrainingReport) -> Iterator[Section]:
         yield Section("Adversaries started anew", items=tuple(found.events))
     if found.clusters:
         yield _clusters(found)
-    yield Section("Rows", items=tuple(_rows(found)))
-    yield Section("File", items=tuple(_file(found)))
+    yield Section("Rows", items=tuple(_rows(found)), key="rows")
+    yield Section("File", items=tuple(_file(found)), key="files")
     settings = ", ".join(f"{name} {_setting(value)}" for name, value in found.settings.items())
     yield Section("Settings", (f"{settings}; seed {found.seed}.",))
     if found.notes:
-        yield Section("Notes", items=tuple(found.notes))
+        yield Section("Notes", items=tuple(found.notes), key="notes")
     if found.command:
-        yield Section("To repeat", code=found.command)
+        yield Section("To repeat", code=found.command, key="repeat")
 
 
 def _figures(found: TrainingReport) -> Section:
@@ -108,7 +108,7 @@ def _course(found: TrainingReport) -> Section:
         (f"{number}{' *' if number == found.best_epoch else ''}", *(_number(entry.get(name)) for name in names))
         for number, entry in shown
     )
-    return Section("Course", tuple(sentences), Table(("epoch", *heads), rows, "l" + "r" * len(heads)))
+    return Section("Course", tuple(sentences), Table(("epoch", *heads), rows, "l" + "r" * len(heads)), key="history")
 
 
 def summed(entry: dict[str, Any]) -> dict[str, float]:

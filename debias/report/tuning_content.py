@@ -89,7 +89,7 @@ def _trials(found: Tuning) -> Section:
         )
         for trial in shown
     )
-    return Section("Trials", tuple(sentences), Table(columns, rows, "lrrrrrl"))
+    return Section("Trials", tuple(sentences), Table(columns, rows, "lrrrrrl"), key="trials")
 
 
 def _number(value: float | None) -> float:
@@ -130,8 +130,8 @@ def _closing(found: Tuning) -> Iterator[Section]:
     notes = [*found.notes, *found.training.notes]
     if found.storage is not None:
         notes.append(f"The trials are kept in {found.storage}: the same command with more --trials goes on with them.")
-    yield Section("Notes", items=tuple(notes))
+    yield Section("Notes", items=tuple(notes), key="notes")
     if found.command:
-        yield Section("To repeat", code=found.command)
+        yield Section("To repeat", code=found.command, key="repeat")
     if found.training.command:
-        yield Section("To train it again", code=found.training.command)
+        yield Section("To train it again", code=found.training.command, key="repeat")

@@ -40,14 +40,14 @@ def crossval_charts(found: CrossValidation) -> Iterator[Chart]:
             ],
             written=_short,
         )
-        yield from _drawn(plot, f"performance-{rows}", f"{called}, {where}")
+        yield from _drawn(plot, rows, "performance", f"{called}, {where}")
         names = [one.attribute for one in shown[0][1].attributes[:_MOST_ATTRIBUTES]]
         for metric, title in _SPREADS.items():
-            yield from _spread(shown, names, metric, f"{title}, {where}", f"{metric.replace('_', '-')}-{rows}")
+            yield from _spread(shown, names, metric, f"{title}, {where}", rows)
 
 
 def _spread(
-    shown: Sequence[tuple[Model, HeadFigures]], names: list[str], metric: str, title: str, id: str
+    shown: Sequence[tuple[Model, HeadFigures]], names: list[str], metric: str, title: str, where: Rows
 ) -> Iterator[Chart]:
     rows = []
     for model, item in shown:
@@ -63,21 +63,25 @@ def _spread(
             written=_short if len(names) == 1 else None,
             joined=False,
         )
-        yield from _drawn(plot, id, title)
+        yield from _drawn(plot, where, metric.replace("_", "-"), title)
 
 
-def _drawn(plot: DotPlot, id: str, title: str) -> Iterator[Chart]:
+def _drawn(plot: DotPlot, rows: Rows, id: str, title: str) -> Iterator[Chart]:
     if plot.empty:
         return
     told = []
     for row in plot.rows[:8]:
-        values = [f"{plot.looks[at].name} {amount(dot.value)}" for at, dot in row.known]
+        several = len(plot.looks) > 1
+        values = [
+            f"{plot.looks[at].name} {amount(dot.value)}" if several else amount(dot.value) for at, dot in row.known
+        ]
         told.append(f"{row.name} {', '.join(values)}")
     yield plot.draw(
-        f"chart-crossval-{id}",
-        key="crossval",
+        f"chart-crossval-{id}-{rows}",
+        key=f"crossval-{rows}",
         title=title,
-        caption="Mean over folds with its 95% interval. ME: mixed effects, FE: fixed effects.",
+        caption="Mean over folds with its 95% interval."
+        + (" ME: mixed effects, FE: fixed effects alone." if any(", " in row.name for row in plot.rows) else ""),
         alt=f"{title}: {'; '.join(told)}.",
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from debias.report.charts.canvas import AXIS, CHARACTER, LEGEND, SMALL, TINY, Canvas
+from debias.report.charts.canvas import AXIS, CHARACTER, SMALL, TINY, Canvas
 from debias.report.charts.chart import HALF, Chart
 from debias.report.charts.colours import stand_in
 from debias.report.charts.dots import band_handle
@@ -41,7 +41,7 @@ class LinePlot:
     Attributes
     ----------
     across, upward : str
-        What the two axes are.
+        What the two axes are; nothing of the second where the title tells it.
     curves : sequence of Curve
     band : tuple of float, or None
         From where to where a figure is as asked.
@@ -67,8 +67,8 @@ class LinePlot:
     """
 
     across: str
-    upward: str
     curves: Sequence[Curve]
+    upward: str = ""
     band: tuple[float, float] | None = None
     band_name: str = ""
     band_across: bool = False
@@ -89,7 +89,7 @@ class LinePlot:
         handles = self._handles()
         per_line = _per_line([str(one.get_label()) for one in handles], width)
         lines = -(-len(handles) // per_line)
-        top = lines * (LEGEND - 6) + 6 + _NAME if lines else 6 + _NAME
+        top = 8 + 18 * lines + (_NAME if self.upward or self.uprights else 0)
         low, high = self._upward_limits()
         left = 20 + 6.6 * max(len(label) for label in ticks(low, high)[1])
         canvas = Canvas(id, width, round(top + height + AXIS))
@@ -98,7 +98,8 @@ class LinePlot:
         upward(axes, low, high)
         axes.spines["bottom"].set_color(stand_in("muted"))
         axes.set_xlabel(self.across, labelpad=4)
-        canvas.text(4, top - _NAME / 2 - 3, self.upward, color=stand_in("muted"), fontsize=TINY)
+        if self.upward:
+            canvas.text(4, top - _NAME / 2 - 3, self.upward, color=stand_in("muted"), fontsize=TINY)
         self._marked(axes)
         for curve in self.curves:
             self._curve(canvas, axes, curve)

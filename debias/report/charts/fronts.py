@@ -134,7 +134,7 @@ def _candidates(found: Comparison, told: list[Candidate]) -> Iterator[Chart]:
             words = "; ".join(f"{row.name} {plot.beside(row)}" for row in rows[:12])
             yield plot.draw(
                 f"chart-methods-{id}",
-                key="front",
+                key="methods",
                 title=f"{axis[0].upper()}{axis[1:]} on the verdict rows",
                 caption="Rows that took no part in the choice of the method."
                 if not found.report.optimistic

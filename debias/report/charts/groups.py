@@ -31,7 +31,7 @@ def group_charts(report: Report) -> Iterator[Chart]:
     written = amount if report.task == "regression" else _short
     for index, attribute in enumerate(report.attributes):
         parities = [figures_.parities[index] for _, figures_ in shown]
-        of = f" of {attribute.name}" if len(report.attributes) > 1 else ""
+        of = f" of {shortened(attribute.name, 40)}" if len(report.attributes) > 1 else ""
         for field, (title, axis) in figures.items():
             rows = _rows(field, title.lower(), [look for look, _ in shown], parities)
             plot = DotPlot(
@@ -48,7 +48,7 @@ def group_charts(report: Report) -> Iterator[Chart]:
             yield plot.draw(
                 f"chart-groups-{index + 1}-{field.replace('_', '-')}",
                 key="groups",
-                title=f"{title} by group{shortened(of, 40) if of else ''}",
+                title=f"{title} by group{of}",
                 caption=_caption(parities[0].groups, rows),
                 alt=_alt(title, rows),
             )

@@ -9,7 +9,9 @@ from debias.report.model import Report
 
 def before_look(report: Report) -> Look:
     """Return how the network that came in looks."""
-    return Look("as deployed" if report.verb == "audit" else "before", "before", hollow=True, dash=(0, (5, 2)))
+    if report.verb == "audit":
+        return Look("as deployed", "after")
+    return Look("before", "before", hollow=True, dash=(0, (5, 2)))
 
 
 def after_look(report: Report) -> Look:

@@ -42,7 +42,6 @@ def _chart(report: Report, sweeps: list[Sweep], id: str, field: str, value: _Of,
     band, band_name = bound(report) if field == "bias" else (None, "")
     plot = LinePlot(
         across="threshold",
-        upward=name,
         curves=curves,
         band=band,
         band_name=band_name,

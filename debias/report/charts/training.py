@@ -19,6 +19,7 @@ _PLOTS = (
     ("losses", "Losses", ("loss",)),
     ("adversaries", "Losses of the adversaries", ("",)),
 )
+_SHORT = {"balanced_accuracy": "bal.acc", "auroc": "AUROC", "r2": "R²", "mse": "MSE", "mae": "MAE"}
 _MOST = 6
 """Lines of a plot at most."""
 
@@ -55,13 +56,16 @@ def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _called(name: str) -> str:
-    return name.replace("_adversary.", " adversary: ").replace("_", " ")
+def _called(name: str, names: Sequence[str]) -> str:
+    """Return what a legend calls an entry; of two predictions, the mixed-effects one has no ending of its own."""
+    bare = name.removesuffix("_fixed")
+    head = ", FE" if bare != name else ", ME" if f"{name}_fixed" in names else ""
+    return _SHORT.get(bare, bare.replace("_adversary.", " adversary: ").replace("_", " ")) + head
 
 
 def _chart(found: TrainingReport, history: Sequence[dict[str, Any]], id: str, title: str, names: list[str]) -> Chart:
     curves = []
-    for name, look in zip(names, series([_called(name) for name in names]), strict=True):
+    for name, look in zip(names, series([_called(name, names) for name in names]), strict=True):
         marks = []
         for entry in history:
             value = _number(entry.get(name))
@@ -72,7 +76,6 @@ def _chart(found: TrainingReport, history: Sequence[dict[str, Any]], id: str, ti
         curves.append(Curve(look, marks))
     plot = LinePlot(
         across="epoch",
-        upward=_called(names[0]) if len(names) == 1 else "",
         curves=curves,
         uprights=[(found.best_epoch, f"taken: {count(found.best_epoch)}")],
         whole=True,
@@ -85,6 +88,6 @@ def _chart(found: TrainingReport, history: Sequence[dict[str, Any]], id: str, ti
         f"chart-training-{id}",
         key="history",
         title=title,
-        caption="The epoch taken is marked." if id == "performance" else "",
+        caption="ME: mixed effects, FE: fixed effects alone." if any("_fixed" in name for name in names) else "",
         alt=f"{title} over {count(len(history))} epochs: {told}.",
     )

@@ -40,7 +40,6 @@ def _course(report: Report, field: str, name: str, written: Callable[[float | No
     look = Look(name, "after", size=4.5 if apart else 6)
     plot = LinePlot(
         across="step",
-        upward=name,
         curves=[Curve(look, marks, joined=not apart)],
         band=band,
         band_name=band_name,

@@ -65,7 +65,7 @@ def _plane(found: Tuning, trials: list[TuningTrial], quality: str, called: str) 
     ]
     front = sorted((trial for trial in trials if trial.front), key=lambda trial: trial.dispersion or 0.0)
     if len(front) > 1:
-        line = Look("front", "accent", "D", size=8)
+        line = Look("front", "series-2", "D", size=8)
         curves.append(Curve(line, [mark(trial) for trial in front]))
     best = [trial for trial in trials if trial.chosen]
     plot = LinePlot(
@@ -104,7 +104,6 @@ def _course(found: Tuning, trials: list[TuningTrial]) -> Chart:
     chosen = [point for point, trial in zip(points, trials, strict=True) if trial.chosen]
     plot = LinePlot(
         across="trial",
-        upward=shortened(found.measure, 46),
         curves=[Curve(Look("trial", "series-1", size=5), points, joined=False)],
         ringed=chosen,
         whole=True,
@@ -112,8 +111,8 @@ def _course(found: Tuning, trials: list[TuningTrial]) -> Chart:
     return plot.draw(
         "chart-trials-course",
         key="trials",
-        title="Objective, trial by trial",
-        caption=f"{shortened(found.measure, 200)}. {_thinning(found, trials)}".strip(),
+        title="Objective J, trial by trial",
+        caption=f"{shortened(found.measure, 200)} {_thinning(found, trials)}".strip(),
         alt=f"Objective of {count(len(points))} trials"
         + "".join(f"; the chosen one reaches {amount(point.y)}" for point in chosen)
         + ".",
