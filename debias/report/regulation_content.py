@@ -15,6 +15,7 @@ from debias.report.text import count, rate, signed
 NO_FINDING = "This view states figures; whether the rule applies, or is met, it does not say."
 OWNER = "Not in this report: its owner has to tell it."
 HIDDEN = "hidden"
+ABOVE = "above median"
 KINDS = {"selection": "Selection", "scoring": "Scoring"}
 
 
@@ -99,7 +100,7 @@ def _table(its: Sequence[Stage], rates: Rates) -> Table:
             beside = _beside(group, found, leaves, "privileged_ratio" in columns)
             cells = [HIDDEN if place in hidden else CELLS[name][1](group, beside) for name in columns]
             rows.append((named(group.groups), stage, *cells))
-    names = ("category", "network", *(CELLS[name][0] for name in columns))
+    names = ("category", "network", *(ABOVE if scores and name == "selected" else CELLS[name][0] for name in columns))
     align = "ll" + "".join("l" if name == "flag" else "r" for name in columns)
     return Table(names, tuple(rows), align, grouped=len(its) > 1)
 

@@ -68,16 +68,16 @@ def _bias(report: Report) -> str:
 def _bound(report: Report) -> str:
     if report.eps is None:
         return "No bound was asked."
-    least = f"impact ratio above {1 - report.eps:.6g}" if report.metric == "impact-ratio" else f"below {report.eps:.6g}"
+    least = f"below {report.eps:.6g} in absolute size"
+    if report.metric == "impact-ratio":
+        least = f"above {1 - report.eps:.6g}"
     sure = "" if report.confidence is None else f", at a confidence of {report.confidence:.6g}"
-    return f"{report.metric}: {least} in absolute size{sure}." if "below" in least else f"{least}{sure}."
+    return f"{report.metric} {least}{sure}; set before the run."
 
 
 def _categories(report: Report) -> str:
-    return _joined(
-        f"{shortened(item.name, LONGEST)}: {listed(item.groups)}; rates and ratios by category stand in this report."
-        for item in report.attributes
-    )
+    told = _joined(f"{shortened(item.name, LONGEST)}: {listed(item.groups)}." for item in report.attributes)
+    return f"{told} Rates and ratios by category stand in this report."
 
 
 def _change(report: Report) -> str:
@@ -169,13 +169,15 @@ def _small(report: Report) -> str:
     small = [
         " × ".join(group.groups)
         for item in report.impacts
-        for group in item.before[0].groups
-        if item.before and group.small
+        for group in (item.before[0].groups if item.before else ())
+        if group.small
     ]
     return f"Below 2% of the rows: {listed(small)}." if small else "No category is below 2% of the rows."
 
 
 def _unknown(report: Report) -> str:
+    if report.impacts and not any(item.unknown or item.left_out for item in report.impacts):
+        return "None: every verdict row is in a category of each attribute."
     told = []
     for item in report.impacts:
         name = " × ".join(shortened(attribute, LONGEST) for attribute in item.attributes)
