@@ -212,8 +212,7 @@ class ImportanceOptions(ReportOptions):
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Draw the first columns as bars, probes set apart, one panel a network; .svg or .png by its ending. "
-            'Needs matplotlib: pip install "debias\\[plot]".',
+            help="Draw the first columns as bars, probes set apart, one panel a network; .svg or .png by its ending.",
             rich_help_panel=OUTPUT,
         ),
     ] = None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from debias.errors import Problem, UsageError
+from debias.errors import Problem
 from debias.report.importance import ColumnImportance, FeatureImportance, ModelImportance
 from debias.report.importance_content import place
 from debias.report.text import shortened
@@ -47,21 +47,6 @@ def unknown_picture(path: Path) -> Problem | None:
     return Problem(found, f"--picture {path}", f"Use one of: {', '.join(FORMATS)}.")
 
 
-def check_plotting() -> None:
-    """Refuse a picture where matplotlib is missing.
-
-    Raises
-    ------
-    UsageError
-        With the line that installs it.
-    """
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError:
-        found = "a picture needs matplotlib, which is not installed"
-        raise UsageError(Problem(found, "--picture", 'Install it: pip install "debias[plot]"')) from None
-
-
 def picture(models: Sequence[ModelImportance], format: str, *, top: int, by: str = "column") -> bytes:
     """Return the picture of importances, the same bytes for the same ones.
 
@@ -80,7 +65,6 @@ def picture(models: Sequence[ModelImportance], format: str, *, top: int, by: str
     bytes
         SVG with the words as text, or PNG at 200 dots an inch.
     """
-    check_plotting()
     from matplotlib import style
     from matplotlib.figure import Figure
 

@@ -14,7 +14,6 @@ import jsonschema
 import pytest
 from rich.console import Console
 
-from debias.errors import UsageError
 from debias.report.as_json import to_json
 from debias.report.importance import Importance
 from debias.report.importance_picture import FORMATS, LONGEST, picture, unknown_picture
@@ -249,12 +248,6 @@ def test_nothing_of_matplotlib_is_left_changed() -> None:
     drawn(importance(), "svg")
     assert dict(mpl.rcParams) == before
     assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
-
-
-def test_without_matplotlib_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(UsageError, match=r'pip install "debias\[plot\]"'):
-        drawn(importance(), "svg")
 
 
 def test_the_ending_names_the_format() -> None:

@@ -16,7 +16,7 @@ from debias.files import check_output, write_atomic
 from debias.jobs import Progress
 from debias.model.importance import Target
 from debias.report.importance import Importance, ModelImportance
-from debias.report.importance_picture import check_plotting, picture, unknown_picture
+from debias.report.importance_picture import picture, unknown_picture
 from debias.run.commands import flag_parts
 from debias.run.importance import TOP, check_top, measure
 
@@ -103,7 +103,7 @@ def importance(
     workers : int, optional
         Processes at a time; no figure depends on it.
     picture : path, optional
-        .svg or .png, needs matplotlib (``pip install "debias[plot]"``).
+        .svg or .png.
     by : {"column", "feature"}
         What the picture's bars are.
     force : bool
@@ -232,7 +232,6 @@ def _picture_problems(given: Mapping[str, Any]) -> list[Problem]:
         return [wrong]
     inputs = [item for item in (given["model"], given["data"]) if isinstance(item, str | Path)]
     try:
-        check_plotting()
         check_output(path, inputs=inputs, force=given["force"])
     except DebiasError as error:
         return [replace(item, remedy=item.remedy.replace("--out", "--picture")) for item in error.problems]

@@ -13,6 +13,7 @@ from debias.report.charts.crossings import crossing_charts
 from debias.report.charts.crossval import crossval_charts
 from debias.report.charts.fronts import front_charts
 from debias.report.charts.groups import group_charts
+from debias.report.charts.impacts import impact_charts
 from debias.report.charts.importance import importance_charts
 from debias.report.charts.layers import layer_charts
 from debias.report.charts.spreads import dispersion_chart, information_chart
@@ -64,3 +65,4 @@ def _of_report(report: Report) -> Iterator[Chart]:
     yield from crossing_charts(report)
     yield from cluster_charts(report)
     yield from information_chart(report)
+    yield from impact_charts(report)

@@ -60,6 +60,8 @@ def _called(name: str, names: Sequence[str]) -> str:
     """Return what a legend calls an entry; of two predictions, the mixed-effects one has no ending of its own."""
     bare = name.removesuffix("_fixed")
     head = ", FE" if bare != name else ", ME" if f"{name}_fixed" in names else ""
+    if name.startswith("loss"):
+        bare, head = name, ""
     return _SHORT.get(bare, bare.replace("_adversary.", " adversary: ").replace("_", " ")) + head
 
 
@@ -87,7 +89,7 @@ def _chart(found: TrainingReport, history: Sequence[dict[str, Any]], id: str, ti
     return plot.draw(
         f"chart-training-{id}",
         key="history",
-        title=title,
-        caption="ME: mixed effects, FE: fixed effects alone." if any("_fixed" in name for name in names) else "",
+        title=title if len(names) > 1 else f"{title}: {curves[0].look.name}",
+        caption="ME: mixed effects, FE: fixed effects alone." if any(", ME" in one.look.name for one in curves) else "",
         alt=f"{title} over {count(len(history))} epochs: {told}.",
     )
