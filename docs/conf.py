@@ -16,7 +16,8 @@ language = "en"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "_pages"]
 exclude_patterns = ["_build", "_pages"]
 source_suffix = {".md": "markdown"}
-myst_enable_extensions = ["deflist", "attrs_inline"]
+myst_enable_extensions = ["deflist", "fieldlist"]
+smartquotes = False  # two dashes are a flag
 myst_heading_anchors = 3
 
 default_role = "py:obj"

@@ -41,7 +41,8 @@ def _term(term: Term) -> Iterator[str]:
             told = ", ".join(map(code, told.split(", "))) if heading != "formula" else code(told)
         else:
             told = text(told)
-        yield from (heading[0].upper() + heading[1:], f": {told}", "")
+        yield f":{heading[0].upper() + heading[1:]}: {told}"
+    yield ""
     if term.theme is Theme.METHOD:
         yield from (f"Its settings: {{doc}}`/reference/verbs/{term.name}`. More: {{doc}}`/methods`.", "")
 

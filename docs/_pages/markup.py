@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+_CODE = re.compile(r"(`[^`]+`|(?<![\w`-])--[a-z][a-z-]*[a-z])")
 _SPECIAL = re.compile(r"([\\`*_\[\]{}<>|$&#~@])")
 
 
 def text(plain: str) -> str:
-    """Return plain text as it stands: no markup of its own."""
-    return _SPECIAL.sub(r"\\\1", " ".join(plain.split()))
+    """Return plain text as it stands: no markup but code in backticks, and flags as code."""
+    parts = _CODE.split(" ".join(plain.split()))
+    return "".join(
+        code(part.strip("`")) if place % 2 else _SPECIAL.sub(r"\\\1", part) for place, part in enumerate(parts)
+    )
 
 
 def code(plain: str) -> str:
