@@ -146,6 +146,13 @@ def test_a_file_that_is_wrong_is_refused(change: dict[str, Any], message: str) -
         regulations.View.model_validate({**raw, **change})
 
 
+def test_the_page_tells_every_view() -> None:
+    page = (FOLDER.parents[2] / "docs" / "regulation.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `([a-z0-9-]+)` \|", page, re.MULTILINE)
+    assert sorted(listed) == NAMES
+    assert not PROMISES.search(page)
+
+
 def test_an_unknown_name_gets_the_nearest_and_all_names() -> None:
     problem = regulations.unknown_view("nyc-ll14")
     assert problem is not None
