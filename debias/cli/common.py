@@ -83,6 +83,36 @@ WriteBaseline = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+Card = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write a model card of the file written (audit: of MODEL) to FILE.md, in the layout of the Hugging Face "
+        "Hub. What the run does not know is left to the owner and marked.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+CardLicense = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ID",
+        help="Licence of the model, for --card, such as apache-2.0. Default: none is told.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Mlflow = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URI",
+        help="Log the run to an MLflow store, such as sqlite:///runs.db: figures, settings, hashes, reports, model. "
+        "Needs pip install 'debias[mlflow]'.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+MlflowExperiment = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="Experiment of --mlflow; made where it is missing.", rich_help_panel=OUTPUT),
+]
 ExitZero = Annotated[
     bool,
     typer.Option(

@@ -13,6 +13,7 @@ from debias.cli.common import Baseline, ExitZero, Force, Json, JudgedReport, Qui
 from debias.cli.github import SUMMARY, append_summary, in_actions, workflow_commands
 from debias.cli.guard import complain, say, speak
 from debias.cli.output import show
+from debias.cli.records import CardOptions, TrackingOptions, check_card, check_tracker, track, write_card
 from debias.cli.sources import repeatable
 from debias.errors import Problem, UsageError, together
 
@@ -36,7 +37,7 @@ class ReportOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GateOptions(ReportOptions):
+class GateOptions(ReportOptions, CardOptions, TrackingOptions):
     """What a result with a verdict can be turned into besides, and when it ends in exit code 0."""
 
     report: JudgedReport = None
@@ -74,11 +75,15 @@ class Delivery:
         files = [*(("--report", path) for path in self.reports), *written]
         kept = list(inputs)
         if gate is not None:
-            files.append(("--write-baseline", gate.write_baseline))
+            files += [("--write-baseline", gate.write_baseline), ("--card", gate.card)]
             if gate.baseline is not None and not _same(gate.baseline, gate.write_baseline):
                 kept.append(gate.baseline)
-        _, self._known = together(
-            partial(check_files, files, kept, options.force, judged=gate is not None), partial(_baseline, gate)
+        self._tracked = options if isinstance(options, TrackingOptions) else TrackingOptions()
+        _, self._known, *_ = together(
+            partial(check_files, files, kept, options.force, judged=gate is not None),
+            partial(_baseline, gate),
+            partial(check_card, gate or CardOptions()),
+            partial(check_tracker, self._tracked),
         )
 
     def hand_over(self, value: Value, *, full: bool = False) -> int:
@@ -88,12 +93,16 @@ class Delivery:
         if self._gate is not None:
             value = self._settled(cast("Judged", value), self._gate)
         self._write_reports(value)
+        written = list(self.reports)
         if self._gate is not None:
+            card = write_card(value, self._gate, self.options.force)
+            written += [] if card is None else [card]
             self._write_baseline(cast("Judged", before), self._gate)
         self._tell_github(value)
         show(value, json=self.options.json, quiet=self.options.quiet, full=full)
         if self._gate is not None:
             self._tell_gate(cast("Judged", value))
+        track(value, self._tracked, written)
         return int(value.exit_code)
 
     def _settled(self, value: Judged, gate: GateOptions) -> Judged:

@@ -15,13 +15,14 @@ from debias.cli.common import ColumnKinds, Regression, Seed
 from debias.cli.delivery import Delivery, ReportOptions
 from debias.cli.options import ColumnOptions
 from debias.cli.progress import progress_bar
+from debias.cli.records import TrackingOptions
 from debias.cli.verbs import DATA, OUTPUT, verb, with_settings
 from debias.errors import Problem, UsageError
 from debias.training.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class _TrainOptions(ReportOptions, ColumnOptions):
+class _TrainOptions(ReportOptions, TrackingOptions, ColumnOptions):
     """The kind of network, the table, and where the file goes."""
 
     model: Annotated[
