@@ -1,0 +1,91 @@
+"""Size of a report as HTML, and the seconds that it takes: in a process of its own, and again in one that has done it.
+
+    debias compare MODEL --data FILE --attr COLUMN --eps 0.05 --report compare.json
+    python benchmarks/report_html.py compare.json
+
+The seconds are those of the report alone, without the run. A table is printed as Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from debias.report.comparison import Comparison
+from debias.report.model import Report
+
+COLD = """
+import sys, time
+from pathlib import Path
+from benchmarks.report_html import read
+from debias.report.writers import render
+value = read(Path(sys.argv[1]))
+start = time.perf_counter(), time.process_time()
+render(value, Path("report.html"))
+print(time.perf_counter() - start[0], time.process_time() - start[1])
+"""
+"""Prints the seconds of making the first page of a process, with what that imports: by the clock, of the processor."""
+
+Seconds = tuple[float, float]
+"""By the clock, and of the processor, which other work on the machine changes less."""
+
+
+def read(path: Path) -> Comparison | Report:
+    """Return the report of a repair, an audit or a comparison from its JSON."""
+    text = path.read_text(encoding="utf-8")
+    kind = Comparison if json.loads(text)["verb"] == "compare" else Report
+    return kind.model_validate_json(text)
+
+
+def cold(path: Path) -> Seconds:
+    """Return the seconds of the first page of a process, where the report is there and nothing else is loaded."""
+    root = Path(__file__).resolve().parents[1]
+    told = subprocess.run(
+        [sys.executable, "-c", COLD, str(path.resolve())], cwd=root, check=True, capture_output=True, text=True
+    )
+    clock, processor = map(float, told.stdout.split())
+    return clock, processor
+
+
+def warm(path: Path, runs: int) -> tuple[bytes, list[Seconds]]:
+    """Return the page, and the seconds of making it again and again."""
+    from debias.report.writers import render
+
+    value = read(path)
+    page = render(value, Path("report.html"))
+    seconds = []
+    for _ in range(runs):
+        start = time.perf_counter(), time.process_time()
+        same = render(value, Path("report.html")) == page
+        seconds.append((time.perf_counter() - start[0], time.process_time() - start[1]))
+        assert same
+    return page, seconds
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("report", type=Path, help="a report as JSON")
+    parser.add_argument("--runs", type=int, default=5, help="how often each is measured (default: %(default)s)")
+    asked = parser.parse_args()
+    fresh = [cold(asked.report) for _ in range(asked.runs)]
+    page, again = warm(asked.report, asked.runs)
+    sizes = (asked.report.stat().st_size, len(page), len(gzip.compress(page, mtime=0)))
+    print(
+        "JSON report {:,.0f} kB; page {:,.0f} kB, by gzip {:,.0f} kB; ".format(*(size / 1000 for size in sizes)), end=""
+    )
+    print(f"{page.count(b'<figure')} charts. Median of {asked.runs} pages:\n")
+    print("| page | seconds | of the processor |\n|---|---:|---:|")
+    for name, measured in (("first of a process, with imports", fresh), ("again in the same process", again)):
+        clock, processor = (statistics.median(column) for column in zip(*measured, strict=True))
+        print(f"| {name} | {clock:.2f} | {processor:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
