@@ -19,36 +19,32 @@ if TYPE_CHECKING:
 
 ROOM = 1_000_000
 """Bytes of one summary; GitHub refuses a step whose summary is larger than 1 MiB."""
-_LEFT_OUT = "What does not fit into a summary was left out: {}. A report file (--report) has it.\n"
+_LEFT_OUT = "\nA summary has no room for {} of the {} parts of this report; a file of --report has them.\n"
 
 
 def to_summary(value: Value, room: int = ROOM) -> str:
     """Return a report as Markdown of at most `room` bytes; empty where not even the verdict fits.
 
-    Headings start at h3. Sections that do not fit are left out and named.
+    The heading is an h3. Sections that do not fit are left out and counted.
     """
     told = document_of(value)
     text = _joined(head_lines(told))
     if isinstance(value, Report | Comparison):
         text += _joined(["", *table_lines(_findings(value))])
-    least = len((text + _LEFT_OUT).encode())
-    if least > room:
-        short = _joined([f"### {html.escape(visible(told.title))}: {html.escape(told.headline.lower())}"])
+    parts = len(told.sections)
+    spare = room - len((text + _LEFT_OUT.format(parts, parts)).encode())
+    if spare < 0:
+        short = f"### {html.escape(visible(told.title))}: {html.escape(told.headline.lower())}\n\n"
         return short if len(short.encode()) <= room else ""
-    left_out = []
-    spare = room - least - 200
-    for section in told.sections:
-        folded = _folded(section)
+    left_out = 0
+    for folded in map(_folded, told.sections):
         size = len(folded.encode())
         if size > spare:
-            left_out.append(section.title)
+            left_out += 1
         else:
             spare -= size
             text += folded
-    if left_out:
-        named = ", ".join(left_out)
-        text += "\n" + html.escape(_LEFT_OUT.format(visible(named if len(named) <= 100 else f"{len(left_out)} parts")))
-    return text + "\n"
+    return text + (_LEFT_OUT.format(left_out, parts) if left_out else "\n")
 
 
 def _joined(lines: Iterator[str] | list[str]) -> str:
