@@ -13,6 +13,7 @@ import typer
 from debias.cli import arguments
 from debias.cli.delivery import Delivery
 from debias.cli.progress import progress_bar
+from debias.cli.records import TrackingOptions
 from debias.cli.train import TrainOptions, table
 from debias.cli.verbs import OUTPUT, SEARCH, verb
 from debias.training.settings import Settings
@@ -103,7 +104,8 @@ class _SearchOptions:
 def _with_rows(options: type) -> Any:
     """Return options with those of `debias train` that are no settings of the training beside them."""
     hints = get_type_hints(TrainOptions, include_extras=True)
-    apart = {item.name for item in (*fields(Settings), *fields(options))} | {"checkpoint", "resume"}
+    apart = {item.name for item in (*fields(Settings), *fields(options), *fields(TrackingOptions))}
+    apart |= {"checkpoint", "resume"}
     rows = [
         (item.name, hints[item.name], dataclasses.field(default=item.default))
         for item in fields(TrainOptions)
