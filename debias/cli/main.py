@@ -19,6 +19,7 @@ from debias.cli import (
     importance,
     inspect,
     repair,
+    report,
     simulate,
     train,
     tune,
@@ -97,6 +98,7 @@ for verb_module in (
     tune,
     adapt,
     verify,
+    report,
     config,
     help,
 ):

@@ -1,0 +1,166 @@
+"""`debias report`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from debias.cli.common import Force, View
+from debias.cli.output import show, show_json, show_text
+from debias.cli.verbs import OUTPUT, verb
+from debias.errors import Problem, UsageError
+
+if TYPE_CHECKING:
+    from debias.report.documents import Value
+
+
+class Format(StrEnum):
+    """What a report can be written as."""
+
+    TERMINAL = "terminal"
+    HTML = "html"
+    MD = "md"
+    JSON = "json"
+    XML = "xml"
+    SARIF = "sarif"
+    CARD = "card"
+
+
+_TAKES = "terminal, html, md, json, xml (JUnit), sarif, or card (a model card)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportFileOptions:
+    """A report as JSON, and what it is to become."""
+
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Report that --report FILE.json or --json wrote; - is stdin.")
+    ]
+    to: Annotated[
+        Format | None,
+        typer.Option(
+            metavar="FORMAT",
+            help=f"{_TAKES}. Default: by the ending of --out; without it terminal.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where it goes. Default: stdout.", rich_help_panel=OUTPUT)
+    ] = None
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full", help="In the terminal, the parts too that a run prints only on request.", rich_help_panel=OUTPUT
+        ),
+    ] = False
+    view: View = None
+    force: Force = False
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to `app`."""
+
+    @verb(app, "report", ReportFileOptions)
+    def report(options: ReportFileOptions) -> int:
+        """Write a report in another format, from its JSON alone.
+
+        Nothing is measured again: neither model nor data are needed. Reports of every verb and of older versions with
+        the same major number of their layout are read. Exit code 0 whatever the verdict, 2 where the file is broken.
+        """
+        kind = _kind(options)
+        if options.out is not None:
+            from debias.files import check_output
+
+            check_output(options.out, inputs=(options.file,), force=options.force)
+        value = _read(options.file)
+        if options.view:
+            value = _with_views(value, options.view)
+        if kind is Format.TERMINAL:
+            _show(value, options)
+        else:
+            _hand_over(_text(value, kind), kind, options)
+        return 0
+
+
+def _kind(options: ReportFileOptions) -> Format:
+    if options.to is not None:
+        return options.to
+    if options.out is None:
+        return Format.TERMINAL
+    ending = options.out.suffix.lower().removeprefix(".")
+    if ending in (Format.HTML, Format.MD, Format.JSON, Format.XML, Format.SARIF):
+        return Format(ending)
+    raise UsageError(Problem("has no ending that tells a format", f"--out {options.out}", f"Give --to: {_TAKES}."))
+
+
+def _read(file: Path) -> Value:
+    from debias.report.reading import MOST, parse, read
+
+    if str(file) != "-":
+        return read(file)[0]
+    return parse(sys.stdin.buffer.read(MOST + 1), "stdin")
+
+
+def _with_views(value: Value, names: list[str]) -> Value:
+    """Return the value with these regulatory views in place of its own."""
+    from debias.report.comparison import Comparison
+    from debias.report.impact import ChosenView
+    from debias.report.model import Report
+    from debias.report.regulations import view
+
+    views = [ChosenView(id=name, as_of=view(name).as_of.isoformat()) for name in dict.fromkeys(names)]
+    if isinstance(value, Report):
+        return value.model_copy(update={"views": views})
+    if isinstance(value, Comparison):
+        return value.model_copy(update={"report": value.report.model_copy(update={"views": views})})
+    raise UsageError(Problem("is for audits, repairs and comparisons", "--view", "Leave it out."))
+
+
+def _text(value: Value, kind: Format) -> str:
+    if kind is Format.CARD:
+        from debias.report.card import to_card
+
+        return to_card(value)
+    from debias.report.findings import Judged
+    from debias.report.writers import writers
+
+    judged = isinstance(value, Judged)
+    found = writers(judged).get(f".{kind}")
+    if found is None:
+        names = ", ".join(ending[1:] for ending in sorted(writers(judged)))
+        told = getattr(value, "verb", "inspect")
+        problem = f"holds findings, and a report of {told} comes to no verdict"
+        raise UsageError(Problem(problem, f"--to {kind}", f"Use one of: {names}."))
+    return found(value)
+
+
+def _show(value: Value, options: ReportFileOptions) -> None:
+    if options.out is None:
+        show(value, json=False, quiet=False, full=options.full)
+        return
+    from io import StringIO
+
+    from rich.console import Console
+
+    from debias.files import write_atomic
+    from debias.report.terminal import print_report
+
+    plain = StringIO()
+    print_report(value, Console(file=plain, width=100, highlight=False, markup=False, emoji=False), full=options.full)
+    write_atomic(options.out, plain.getvalue().encode(), force=options.force)
+
+
+def _hand_over(text: str, kind: Format, options: ReportFileOptions) -> None:
+    if options.out is not None:
+        from debias.files import write_atomic
+
+        write_atomic(options.out, text.encode(), force=options.force)
+    elif kind in (Format.JSON, Format.SARIF):
+        show_json(text)
+    else:
+        show_text(text.removesuffix("\n"))

@@ -1,0 +1,154 @@
+"""Reports read back from their JSON, whatever verb wrote them."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from debias.errors import Problem, UsageError
+from debias.words import bare, show
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+
+    from debias.report.documents import Value
+
+MOST = 64 << 20
+"""Largest report that is read, in bytes."""
+
+_TOLD = 20
+
+
+def read(path: Path) -> tuple[Value, bytes]:
+    """Return the value that a JSON report holds, and its bytes.
+
+    A report of an older version with the same major number of its layout is read as one of this version: what it did
+    not tell then is left open.
+
+    Parameters
+    ----------
+    path : Path
+        File written by ``--report FILE.json`` or ``--json``.
+
+    Raises
+    ------
+    UsageError
+        It cannot be read, is no report, or of a layout that this version does not know; with every problem of a
+        report that is broken.
+    """
+    where = show(path).strip("'")
+    try:
+        if path.is_file() and path.stat().st_size > MOST:
+            _refuse(f"is larger than {MOST >> 20} MiB", where, "Is this the report?")
+        with path.open("rb") as stream:
+            data = stream.read(MOST + 1)
+    except OSError as error:
+        _refuse(f"cannot be read ({error.strerror or error})", where, "Check the path.")
+    except ValueError:
+        _refuse("is no usable name", where, "Check the path.")
+    return parse(data, where), data
+
+
+def parse(data: bytes, where: str) -> Value:
+    """Return the value of a JSON report; `where` names it in messages, see `read`."""
+    if len(data) > MOST:
+        _refuse(f"is larger than {MOST >> 20} MiB", where, "Is this the report?")
+    try:
+        document = json.loads(data.decode("utf-8-sig"), parse_constant=_no_constant)
+    except RecursionError:
+        _refuse("is nested too deeply for a report", where, "Give a .json report of debias.")
+    except ValueError as error:
+        _refuse(f"is no JSON: {bare(error)}", where, "Give a .json report of debias.")
+    if not isinstance(document, dict):
+        _refuse(f"holds a JSON {type(document).__name__}, no report", where, "Give a .json report of debias.")
+    return _value(document, _kind(document, where), where)
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+@cache
+def _kinds() -> dict[str, type[BaseModel]]:
+    """Return the values by the verb that their files tell; those of audits and repairs tell many."""
+    from debias.report.as_json import SCHEMA_FILES
+
+    fields = {kind: kind.model_fields.get("verb") for kind, _ in SCHEMA_FILES.values()}
+    return {str(verb.default): kind for kind, verb in fields.items() if verb is not None and not verb.is_required()}
+
+
+def _kind(document: dict[str, Any], where: str) -> type[BaseModel]:
+    from debias.report.inspection import Inspection
+    from debias.report.model import Report
+
+    verb = document.get("verb")
+    if isinstance(verb, str) and verb in _kinds():
+        return _kinds()[verb]
+    if isinstance(verb, str) and "verdict" in document and "metric" in document:
+        return Report
+    if verb is None and "methods" in document and "layers" in document:
+        return Inspection
+    raise UsageError(Problem("is no report of debias", where, "Give a file that --report FILE.json or --json wrote."))
+
+
+def _value(document: dict[str, Any], kind: type[BaseModel], where: str) -> Value:
+    from pydantic import ValidationError
+
+    document = _upgraded(document, kind, where)
+    try:
+        return kind.model_validate(document)  # type: ignore[return-value]
+    except ValidationError as error:
+        raise UsageError(_problems(error, where)) from None
+
+
+def _upgraded(document: Any, kind: type[BaseModel], where: str) -> Any:
+    """Return the content, and all values within, under the layout of this version.
+
+    Raises
+    ------
+    UsageError
+        A newer version wrote it, or one with another major number.
+    """
+    if not isinstance(document, dict):
+        return document
+    known = str(kind.model_fields["schema_version"].default)
+    told = document.get("schema_version")
+    if not isinstance(told, str) or re.fullmatch(r"\d{1,4}\.\d{1,4}", told) is None:
+        _refuse("tells no version of its layout", where, "Give a file that --report FILE.json or --json wrote.")
+    theirs, ours = (tuple(map(int, text.split("."))) for text in (told, known))
+    writer = f"debias {bare(document.get('debias_version', 'of unknown version'))}"
+    if theirs > ours:
+        remedy = "Install the version that wrote it, or a newer one."
+        _refuse(f"has the layout {told} of {writer}; this version reads up to {known}", where, remedy)
+    if theirs[0] < ours[0]:
+        remedy = "Repeat the run with this version, or read the report with the one that wrote it."
+        _refuse(f"has the layout {told} of {writer}; this version reads {ours[0]}.x", where, remedy)
+    document = {**document, "schema_version": known}
+    for name, field in kind.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and "schema_version" in getattr(inner, "model_fields", {}):
+            document[name] = _upgraded(document.get(name), inner, f"{where}, {name}")
+    return document
+
+
+def _problems(error: ValidationError, where: str) -> list[Problem]:
+    """Return what is wrong where, the first problems in full."""
+    found = [
+        Problem(_sentence(item["msg"]), f"{where}, {bare('.'.join(map(str, item['loc'])))}")
+        for item in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    if len(found) > _TOLD:
+        found[_TOLD:] = [Problem(f"{len(found) - _TOLD} more entries are wrong", where)]
+    remedy = "The file was changed after it was written, or is no report of this kind. Repeat the run."
+    return [*found[:-1], Problem(found[-1].found, found[-1].where, remedy)]
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].lower()}{text[1:]}"
+
+
+def _refuse(found: str, where: str, remedy: str) -> NoReturn:
+    raise UsageError(Problem(found, where, remedy))
