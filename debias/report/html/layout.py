@@ -58,37 +58,45 @@ def chapters(told: Document, charts: Sequence[Chart]) -> tuple[Chapter, ...]:
     told : Document
         Its sections are placed by their key; one without a known key stays behind the section before it.
     charts : sequence of Chart
-        Each stands in the first section of its key, else in a section of its own.
+        Each stands in a section of its key, else in one of its own.
 
     Returns
     -------
     tuple of Chapter
         Every section and every chart, each once.
     """
-    left = list(charts)
+    homes = [_home(chart, charts, told.sections) for chart in charts]
     placed: list[tuple[tuple[int, int], Section, tuple[Chart, ...]]] = []
     place = _FIRST
-    for section in told.sections:
+    for number, section in enumerate(told.sections):
         place = _PLACES.get(section.key, place)
-        own = _own(section, told, left)
-        left = [chart for chart in left if chart not in own]
+        own = tuple(chart for chart, home in zip(charts, homes, strict=True) if home == number)
         placed.append((place, section, own))
-    for chart in left:
-        section = Section(chart.title, key=chart.key)
-        placed.append((_PLACES.get(chart.key, _FIRST), section, (chart,)))
+    for chart, home in zip(charts, homes, strict=True):
+        if home is None:
+            section = Section(chart.title, key=chart.key)
+            placed.append((_PLACES.get(chart.key, _FIRST), section, (chart,)))
     placed.sort(key=lambda one: one[0])
     blocks = [(at, Block(f"section-{number}", section, own)) for number, (at, section, own) in enumerate(placed, 1)]
     return tuple(_chapters(blocks))
 
 
-def _own(section: Section, told: Document, left: Sequence[Chart]) -> tuple[Chart, ...]:
-    """Return the charts of a section among those left: all of its key, or its share where there is one for each."""
-    own = tuple(chart for chart in left if section.key and chart.key == section.key)
-    if section.key in _EACH:
-        same = [one for one in told.sections if one.key == section.key]
-        share, over = divmod(len(own), len(same) - same.index(section))
-        return own if over else own[:share]
-    return own
+def _home(chart: Chart, charts: Sequence[Chart], sections: Sequence[Section]) -> int | None:
+    """Return the number of the section of a chart: of those with its key the one that is of the same, else the first.
+
+    "Rate by group of sex" is for "Groups of sex"; where titles do not tell, charts that are as many for each section
+    follow the order of the sections.
+    """
+    same = [number for number, section in enumerate(sections) if chart.key and section.key == chart.key]
+    tails = {number: sections[number].title.partition(" of ")[2] for number in same}
+    fitting = [number for number in same if tails[number] and chart.title.endswith(f" of {tails[number]}")]
+    if fitting:
+        return max(fitting, key=lambda number: len(tails[number]))
+    if chart.key in _EACH and same:
+        alike = [one for one in charts if one.key == chart.key]
+        if len(alike) % len(same) == 0:
+            return same[alike.index(chart) * len(same) // len(alike)]
+    return next(iter(same), None)
 
 
 def _chapters(blocks: Sequence[tuple[tuple[int, int], Block]]) -> Iterator[Chapter]:

@@ -66,6 +66,20 @@ def test_attributes_keep_their_own_charts() -> None:
     assert told(chapters(sections, four[:3]))[0][1] == [("Groups of sex", ["0", "1", "2"]), ("Groups of age", [])]
 
 
+def test_a_chart_stands_with_the_section_of_the_same() -> None:
+    sections = document(("Impact of age", "impact"), ("Impact of sex of age", "impact"), ("Impact of sex", "impact"))
+
+    def titled(title: str) -> Chart:
+        return Chart(title, "impact", title, "", "", "<svg/>", 380, 100)
+
+    drawn = tuple(map(titled, ("Ratio by group of sex", "Ratio by group of sex of age", "Ratio", "Ratio of age")))
+    assert told(chapters(sections, drawn))[0][1] == [
+        ("Impact of age", ["Ratio", "Ratio of age"]),
+        ("Impact of sex of age", ["Ratio by group of sex of age"]),
+        ("Impact of sex", ["Ratio by group of sex"]),
+    ]
+
+
 def test_a_chart_without_a_section_has_its_own() -> None:
     found = chapters(document(("Limits", "limits")), (chart("1", "sweep"), chart("2", "new")))
     assert told(found) == [
