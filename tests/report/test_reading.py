@@ -110,7 +110,7 @@ class TestBroken:
 
     def test_half_a_character(self) -> None:
         document = {**json.loads(to_json(examples.report())), "statement": "\ud800"}
-        assert problems(document)[0].startswith("r.json, statement: input should be a valid string")
+        assert "unexpected end of hex escape" in problems(document)[0]
 
     def test_many_are_counted(self) -> None:
         document = json.loads(to_json(examples.report()))
@@ -124,9 +124,9 @@ class TestBroken:
         [
             (b"", "is no JSON"),
             (b"\xff\xfe", "is no JSON"),
-            (b'{"verb": "prune", "eps": NaN}', "NaN is no number of JSON"),
-            (b"[" * 200_000, "nested too deeply"),
-            (b"1" * 5000, "is no JSON"),
+            (b'{"verb": "prune", "eps": NaN}', "is no JSON"),
+            (b"[" * 200_000, "recursion limit"),
+            (b"1" * 5000, "out of range"),
             (b"[1]", "holds a JSON list"),
             (b'"text"', "holds a JSON str"),
             (b"{}", "is no report of debias"),
