@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from debias.report.charts.canvas import AXIS, CHARACTER, LEGEND, SMALL, Canvas
+from debias.report.charts.canvas import AXIS, CHARACTER, SMALL, Canvas, above
 from debias.report.charts.chart import HALF, Chart
 from debias.report.charts.colours import stand_in
 from debias.report.charts.scales import across
@@ -47,10 +47,8 @@ class BarPlot:
 
     def draw(self, id: str, *, key: str, title: str, caption: str, alt: str, width: int = HALF) -> Chart:
         """Return the chart, `width` pixels wide."""
-        from matplotlib.patches import Patch
-
-        kinds = list(dict.fromkeys(bar.kind for bar in self.bars))
-        top = LEGEND if len(kinds) > 1 else 4
+        handles = self._handles()
+        top = above(handles, width)
         left = 14 + CHARACTER * max(columns(shortened(bar.name, self.longest)) for bar in self.bars)
         right = 18 + 6.4 * max(columns(bar.beside) for bar in self.bars)
         canvas = Canvas(id, width, top + _ROW * len(self.bars) + AXIS)
@@ -76,13 +74,16 @@ class BarPlot:
             axes.text(-10 * a_pixel, at, name, ha="right", va="center_baseline", fontsize=SMALL)
             beside = high + (right - 4) * a_pixel
             axes.text(beside, at, bar.beside, ha="right", va="center_baseline", fontsize=SMALL)
-        if len(kinds) > 1:
-            canvas.legend(
-                [
-                    Patch(
-                        facecolor=stand_in(kind.colour), hatch=kind.hatch, edgecolor=stand_in("paper"), label=kind.name
-                    )
-                    for kind in kinds
-                ]
-            )
+        canvas.legend(handles)
         return canvas.chart(key, title, caption, alt)
+
+    def _handles(self) -> list[Any]:
+        from matplotlib.patches import Patch
+
+        kinds = list(dict.fromkeys(bar.kind for bar in self.bars))
+        if len(kinds) == 1:
+            return []
+        edge = stand_in("paper")
+        return [
+            Patch(facecolor=stand_in(kind.colour), hatch=kind.hatch, edgecolor=edge, label=kind.name) for kind in kinds
+        ]

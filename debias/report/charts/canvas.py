@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from debias.report.charts.chart import Chart
 from debias.report.charts.colours import stand_in
 from debias.report.charts.svg import Mark, for_page
+from debias.report.text import columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,8 +20,9 @@ TEXT, SMALL, TINY = 12.0, 12.0, 11.0
 """Heights of letters in pixels."""
 CHARACTER = 7.0
 """Pixels that a character of a name takes at most."""
-LEGEND, AXIS = 26, 40
-"""Pixels for a line of the legend, and for the ticks and the name of the horizontal axis."""
+AXIS = 40
+"""Pixels for the ticks and the name of the horizontal axis."""
+_LINE = 18
 _PER_INCH = 72.0  # points, which the SVG calls pixels
 
 
@@ -75,6 +77,19 @@ def _settings() -> dict[str, Any]:
     }
 
 
+def above(handles: Sequence[Any], width: int) -> int:
+    """Return the pixels that a legend of these takes above a plot."""
+    return 8 + _LINE * -(-len(handles) // _across(handles, width)) if handles else 6
+
+
+def _across(handles: Sequence[Any], width: int) -> int:
+    """Return how many names stand on a line: columns are of one width unless all fit on one line."""
+    taken = [40 + CHARACTER * columns(str(one.get_label())) for one in handles]
+    if sum(taken) <= width:
+        return len(handles)
+    return max(1, int((width - 12) // max(taken)))
+
+
 class Canvas:
     """A figure; lengths in pixels from its upper left corner. Use it within `drawing`."""
 
@@ -114,12 +129,12 @@ class Canvas:
         self._marks[gid] = list(marks)
         return gid
 
-    def legend(self, handles: Sequence[Any], columns: int | None = None) -> None:
+    def legend(self, handles: Sequence[Any]) -> None:
         """Name symbols on lines at the upper edge."""
         if handles:
             place = (4 / self.width, 1 - 3 / self.height)
-            columns = min(columns or len(handles), len(handles))
-            self.figure.legend(handles=list(handles), loc="upper left", bbox_to_anchor=place, ncols=columns)
+            across = _across(handles, self.width)
+            self.figure.legend(handles=list(handles), loc="upper left", bbox_to_anchor=place, ncols=across)
 
     def text(self, left: float, top: float, words: str, **look: Any) -> None:
         """Write words on the figure, their middle height at `top`."""

@@ -18,7 +18,7 @@ from debias.report.text import amount, count, rate, shortened, signed, signed_am
 
 LISTED = 32
 """Clusters that have a line of their own; more stand side by side without their names."""
-MOST = 300
+MOST = 200
 """Clusters that are drawn at most; of more, those with most rows."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -22,13 +22,17 @@ from debias.report.text import amount, columns, count, rate, shortened
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST = 12
+MOST = 10
 """Groups to each side that are drawn; of more, those with most rows."""
 _NAME, _ROW, _HEAD, _FOOT = 18, 44, 44, 6
 _LIGHTEST, _DARKEST = 0.05, 0.5
 """Opacity of the lowest and of the highest rate: letters on it stay legible in both themes."""
 _FEW = 30
 """Cells of fewer rows are marked."""
+
+
+_Name: TypeAlias = tuple[str, ...]
+_Sides: TypeAlias = tuple[list[_Name], list[_Name], dict[tuple[_Name, _Name], CrossedGroup]]
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,14 @@ def crossing_charts(report: Report) -> Iterator[Chart]:
         figures = [one for cell in crossing.cells for one in (cell.before, cell.after) if one is not None]
         known = finite(getattr(one, field) for one in figures)
         low, high = (min(0.0, *known), max(known)) if known else (0.0, 1.0)
-        yield _chart(f"{index + 1}-before", crossing, _Stage(False, before_look(report), field, low, high))
+        sides = _sides(crossing, {one.name: one.groups for one in report.attributes})
+        yield _chart(f"{index + 1}-before", crossing, sides, _Stage(False, before_look(report), field, low, high))
         if any(cell.after is not None for cell in crossing.cells):
-            yield _chart(f"{index + 1}-after", crossing, _Stage(True, after_look(report), field, low, high))
+            yield _chart(f"{index + 1}-after", crossing, sides, _Stage(True, after_look(report), field, low, high))
 
 
-def _chart(id: str, crossing: Crossing, stage: _Stage) -> Chart:
-    down, along, cells = _sides(crossing)
+def _chart(id: str, crossing: Crossing, sides: _Sides, stage: _Stage) -> Chart:
+    down, along, cells = sides
     left = 16 + CHARACTER * max(columns(shortened(_joined(name), _NAME)) for name in down)
     width = HALF if (HALF - left) / len(along) >= 62 else FULL
     canvas = Canvas(f"chart-crossing-{id}", width, _HEAD + _ROW * len(down) + _FOOT)
@@ -124,10 +129,7 @@ def _caption(crossing: Crossing, drawn: int) -> str:
     return " ".join(told)
 
 
-_Name: TypeAlias = tuple[str, ...]
-
-
-def _sides(crossing: Crossing) -> tuple[list[_Name], list[_Name], dict[tuple[_Name, _Name], CrossedGroup]]:
+def _sides(crossing: Crossing, groups: Mapping[str, Sequence[str]]) -> _Sides:
     """Return the groups of the first attribute, those of the others, and the cells of both."""
     rows: dict[_Name, int] = {}
     other: dict[_Name, int] = {}
@@ -137,15 +139,16 @@ def _sides(crossing: Crossing) -> tuple[list[_Name], list[_Name], dict[tuple[_Na
         rows[first] = rows.get(first, 0) + cell.before.n
         other[second] = other.get(second, 0) + cell.before.n
         cells[first, second] = cell
-    down, along = _most(rows), _most(other)
+    places = [{name: place for place, name in enumerate(groups.get(one, ()))} for one in crossing.attributes]
+    down, along = _most(rows, places[:1]), _most(other, places[1:])
     kept = {key: cell for key, cell in cells.items() if key[0] in down and key[1] in along}
     return down, along, kept
 
 
-def _most(sizes: dict[_Name, int]) -> list[_Name]:
-    """Return those with most rows, in their order."""
-    chosen = set(sorted(sizes, key=lambda name: -sizes[name])[:MOST])
-    return [name for name in sizes if name in chosen]
+def _most(sizes: Mapping[_Name, int], places: Sequence[Mapping[str, int]]) -> list[_Name]:
+    """Return those with most rows, in the order of the attributes' groups."""
+    chosen = sorted(sizes, key=lambda name: -sizes[name])[:MOST]
+    return sorted(chosen, key=lambda name: [at.get(part, len(at)) for part, at in zip(name, places, strict=True)])
 
 
 def _cell(canvas: Canvas, axes: Axes, row: int, column: int, cell: CrossedGroup | None, stage: _Stage) -> None:

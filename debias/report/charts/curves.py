@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from debias.report.charts.canvas import AXIS, CHARACTER, SMALL, TINY, Canvas
+from debias.report.charts.canvas import AXIS, SMALL, TINY, Canvas, above
 from debias.report.charts.chart import HALF, Chart
 from debias.report.charts.colours import stand_in
 from debias.report.charts.dots import band_handle
 from debias.report.charts.looks import Look
 from debias.report.charts.scales import across, finite, limits, ticks, upward
 from debias.report.charts.svg import Mark
-from debias.report.text import columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_MARKS = 150
+MOST_MARKS = 100
 """Places of a line that can be pointed at."""
 _DENSE = 40
 """From so many places on, they are not drawn, only pointed at."""
@@ -87,9 +86,7 @@ class LinePlot:
     ) -> Chart:
         """Return the chart: `width` pixels wide, its plot `height` high."""
         handles = self._handles()
-        per_line = _per_line([str(one.get_label()) for one in handles], width)
-        lines = -(-len(handles) // per_line)
-        top = 8 + 18 * lines + (_NAME if self.upward or self.uprights else 0)
+        top = above(handles, width) + (_NAME if self.upward or self.uprights else 0)
         low, high = self._upward_limits()
         left = 20 + 6.6 * max(len(label) for label in ticks(low, high)[1])
         canvas = Canvas(id, width, round(top + height + AXIS))
@@ -105,7 +102,7 @@ class LinePlot:
             self._curve(canvas, axes, curve)
         ring = {"marker": "o", "markersize": 15, "markerfacecolor": "none", "markeredgecolor": stand_in("ink")}
         canvas.points(axes, self.ringed, zorder=9, markeredgewidth=1.8, **ring)
-        canvas.legend(handles, columns=per_line)
+        canvas.legend(handles)
         return canvas.chart(key, title, caption, alt)
 
     def _upward_limits(self) -> tuple[float, float]:
@@ -170,14 +167,6 @@ class LinePlot:
             dashes: dict[str, Any] = {"color": stand_in("warn"), "linewidth": 1.2, "linestyle": (0, (4, 3))}
             handles.append(Line2D([], [], label=self.level[1], **dashes))
         return handles
-
-
-def _per_line(names: Sequence[str], width: int) -> int:
-    """Return how many names fit on a line of the legend."""
-    taken = [40 + CHARACTER * columns(name) for name in names]
-    if sum(taken) <= width:
-        return max(1, len(names))
-    return max(1, int((width - 12) // max(taken)))
 
 
 def thinned(marks: Sequence[Mark], most: int = MOST_MARKS) -> list[Mark]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from debias.report.charts.canvas import AXIS, CHARACTER, LEGEND, SMALL, Canvas
+from debias.report.charts.canvas import AXIS, CHARACTER, SMALL, Canvas, above
 from debias.report.charts.chart import HALF, Chart
 from debias.report.charts.colours import stand_in
 from debias.report.charts.looks import Look
@@ -107,7 +107,7 @@ class DotPlot:
         left = 14 + CHARACTER * max(columns(shortened(row.name, NAME)) for row in self.rows)
         right = 12 if self.written is None else 26 + 6.2 * max(columns(self.beside(row)) for row in self.rows)
         handles = self._handles()
-        legend = LEGEND if handles else 6
+        legend = above(handles, width)
         canvas = Canvas(id, width, round(legend + step * len(self.rows) + AXIS))
         axes = canvas.panel(left, legend, right, AXIS)
         self._scale(axes)

@@ -18,7 +18,7 @@ RATES = {
     "fpr": ("False positive rate", "P(favourable decision | unfavourable label)"),
 }
 MEANS = {"mean_prediction": ("Mean prediction", "ŷ"), "mse": ("Mean squared error", "squared units of the target")}
-MOST = 24
+MOST = 20
 """Groups that are drawn; of more, the lowest and the highest."""
 TOLD = 6
 """Groups that a description names."""

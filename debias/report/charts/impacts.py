@@ -12,7 +12,7 @@ from debias.report.impact import Impact, RateImpact
 from debias.report.model import Report
 from debias.report.text import count, rate, shortened
 
-MOST = 24
+MOST = 20
 """Categories that are drawn; of more, the lowest before."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from debias.report.charts.bars import Bar, BarPlot
-from debias.report.charts.canvas import CHARACTER, LEGEND, SMALL, Canvas
+from debias.report.charts.canvas import CHARACTER, SMALL, Canvas, above
 from debias.report.charts.chart import FULL, HALF, Chart
 from debias.report.charts.colours import stand_in
 from debias.report.charts.svg import Mark
@@ -53,8 +53,10 @@ def _units(layers: Sequence[LayerChange], every: Sequence[LayerChange]) -> Chart
     left = 14 + CHARACTER * max(columns(shortened(layer.layer, _NAME)) for layer in layers)
     beside = [f"{count(len(layer.pruned))} of {count(layer.units)}" for layer in layers]
     right = 16 + 6.4 * max(map(len, beside))
-    canvas = Canvas("chart-layers-units", width, LEGEND + _ROW * len(layers) + 6)
-    axes = canvas.panel(left, LEGEND, right, 6)
+    handles = _handles()
+    top = above(handles, width)
+    canvas = Canvas("chart-layers-units", width, top + _ROW * len(layers) + 6)
+    axes = canvas.panel(left, top, right, 6)
     room = width - left - right
     axes.set_xlim(0, room)
     axes.set_ylim(len(layers) - 0.5, -0.5)
@@ -64,7 +66,7 @@ def _units(layers: Sequence[LayerChange], every: Sequence[LayerChange]) -> Chart
         _strip(canvas, axes, at, layer, cell)
         axes.text(-10, at, shortened(layer.layer, _NAME), ha="right", va="center_baseline", fontsize=SMALL)
         axes.text(room + right - 4, at, beside[at], ha="right", va="center_baseline", fontsize=SMALL)
-    canvas.legend(_handles())
+    canvas.legend(handles)
     total = sum(len(layer.pruned) for layer in every)
     told = ", ".join(f"{shortened(layer.layer, 40)} {said}" for layer, said in zip(layers[:8], beside, strict=False))
     return canvas.chart(
@@ -79,7 +81,7 @@ def _strip(canvas: Canvas, axes: Axes, at: int, layer: LayerChange, cell: float)
     """Draw the units of a layer as cells of one shape, however many: those left, and those taken out."""
     from matplotlib.patches import PathPatch
 
-    gap = 1.5 if cell >= 5 else 0.5 if cell >= 2 else 0.0
+    gap = 1.5 if cell >= 5 else 0.0  # narrower cells run together
     out = set(layer.pruned)
     name = shortened(layer.layer, 60)
     kept = [unit for unit in range(layer.units) if unit not in out]
@@ -99,15 +101,19 @@ def _strip(canvas: Canvas, axes: Axes, at: int, layer: LayerChange, cell: float)
 
 
 def _cells(units: Sequence[int], cell: float, gap: float, at: int, high: float) -> Path:
+    """Return a rectangle for each unit; without gaps, one for each run of neighbours."""
     from matplotlib.path import Path
 
-    least = max(cell - gap, 1.0)
+    runs = [(unit, unit) for unit in units]
+    if not gap:
+        ends = [place for place, unit in enumerate(units) if place + 1 == len(units) or units[place + 1] != unit + 1]
+        starts = [0, *(end + 1 for end in ends[:-1])]
+        runs = [(units[start], units[end]) for start, end in zip(starts, ends, strict=True)]
     corners: list[tuple[float, float]] = []
-    for unit in units:
-        start = unit * cell
-        end = start + least
+    for first, last in runs:
+        start, end = first * cell, max((last + 1) * cell - gap, first * cell + 1.0)
         corners += [(start, at - high), (end, at - high), (end, at + high), (start, at + high), (start, at - high)]
-    codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * len(units)
+    codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * len(runs)
     return Path(corners, codes)
 
 

@@ -11,7 +11,7 @@ def before_look(report: Report) -> Look:
     """Return how the network that came in looks."""
     if report.verb == "audit":
         return Look("as deployed", "after")
-    return Look("before", "before", hollow=True, dash=(0, (5, 2)))
+    return Look("before", "before", hollow=True, size=9, dash=(0, (5, 2)))
 
 
 def after_look(report: Report) -> Look:

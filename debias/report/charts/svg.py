@@ -74,6 +74,8 @@ def for_page(
         _plain(element)
     for shape in root.iterfind(".//defs/path"):  # each use of it says how it looks
         shape.attrib = {name: value for name, value in shape.attrib.items() if name in ("id", "d")}
+    for group in root.iter("g"):
+        _share(group)
     _own_ids(root, id)
     body = list(root)
     root.clear()
@@ -156,6 +158,17 @@ def _plain(element: Element) -> None:
     element.tail = None
     if element.tag not in ("text", "title", "desc", "tspan"):
         element.text = None
+
+
+def _share(group: Element) -> None:
+    """Let a group say once what all that it draws have in common."""
+    if len(group) > 2 and all(child.tag == "use" for child in group):
+        for name in ("fill", "fill-opacity", "stroke", "stroke-width"):
+            values = {child.get(name) for child in group}
+            if len(values) == 1 and None not in values:
+                group.set(name, values.pop() or "")
+                for child in group:
+                    del child.attrib[name]
 
 
 def _short(number: re.Match[str]) -> str:

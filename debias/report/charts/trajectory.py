@@ -50,6 +50,7 @@ def _course(report: Report, field: str, name: str, written: Callable[[float | No
         whole=True,
     )
     start, end = marks[0], at_choice[0] if at_choice else marks[-1]
+    which = ", which was chosen" if at_choice else f"; step {count(chosen)} was chosen"
     yield plot.draw(
         f"chart-trajectory-{'bias' if field == 'bias' else 'performance'}",
         key="trajectory",
@@ -58,7 +59,7 @@ def _course(report: Report, field: str, name: str, written: Callable[[float | No
         if report.task == "classification"
         else "On the selection rows; the chosen step is ringed.",
         alt=f"{name[0].upper()}{name[1:]} over {count(len(marks))} steps: {written(start.y)} at step {start.x:.0f}, "
-        f"{written(end.y)} at step {end.x:.0f}, which was chosen.",
+        f"{written(end.y)} at step {end.x:.0f}{which}.",
     )
 
 

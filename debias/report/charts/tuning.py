@@ -11,7 +11,7 @@ from debias.report.charts.svg import Data, Mark
 from debias.report.text import amount, count, rate, shortened
 from debias.report.tuning import Tuning, TuningTrial
 
-MOST = 400
+MOST = 250
 """Trials that are drawn beside those of the front and the chosen one."""
 _STATES = {
     "complete": Look("complete", "series-1", "o", size=6),
