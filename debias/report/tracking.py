@@ -88,11 +88,11 @@ class _Names:
     taken: dict[str, str] = field(default_factory=dict)
 
     def of(self, *parts: str) -> str:
-        whole = ".".join(parts)
-        name = re.sub(r"[^\w .:/-]", "_", visible(whole), flags=re.ASCII).strip(" /.") or "_"
+        whole = repr(parts)
+        name = re.sub(r"[^\w .:/-]", "_", visible(".".join(parts)), flags=re.ASCII).strip(" /.") or "_"
         name = re.sub(r"/{2,}|\.{2,}", "_", name)
         if len(name) > LONGEST_NAME or self.taken.setdefault(name, whole) != whole:
-            mark = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+            mark = hashlib.sha256(whole.encode()).hexdigest()[:8]
             name = f"{name[: LONGEST_NAME - 9]}-{mark}"
             self.taken[name] = whole
         return name
