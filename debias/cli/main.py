@@ -15,6 +15,7 @@ from debias.cli import (
     contract,
     crossval,
     data,
+    diff,
     help,
     importance,
     inspect,
@@ -99,6 +100,7 @@ for verb_module in (
     adapt,
     verify,
     report,
+    diff,
     config,
     help,
 ):

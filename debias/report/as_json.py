@@ -15,6 +15,7 @@ from debias.report.adaptation import ADAPTATION_VERSION, Adaptation
 from debias.report.baseline import BASELINE_VERSION, BaselineFile
 from debias.report.comparison import COMPARISON_VERSION, Comparison
 from debias.report.crossval import CROSSVAL_VERSION, CrossValidation
+from debias.report.difference import DIFFERENCE_VERSION, Difference
 from debias.report.importance import IMPORTANCE_VERSION, Importance
 from debias.report.inspection import INSPECTION_VERSION, Inspection
 from debias.report.model import SCHEMA_VERSION, Report
@@ -32,6 +33,7 @@ SCHEMA_FILES: dict[str, tuple[type[BaseModel], str]] = {
     "tuning.schema.json": (Tuning, f"urn:debias:tuning:{TUNING_VERSION}"),
     "crossval.schema.json": (CrossValidation, f"urn:debias:crossval:{CROSSVAL_VERSION}"),
     "importance.schema.json": (Importance, f"urn:debias:importance:{IMPORTANCE_VERSION}"),
+    "difference.schema.json": (Difference, f"urn:debias:difference:{DIFFERENCE_VERSION}"),
     "verification.schema.json": (Verification, f"urn:debias:verification:{VERIFICATION_VERSION}"),
 }
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from debias.report.adaptation import Adaptation
     from debias.report.comparison import Comparison
     from debias.report.crossval import CrossValidation
+    from debias.report.difference import Difference
     from debias.report.importance import Importance
     from debias.report.inspection import Inspection
     from debias.report.model import Report
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         | Tuning
         | Adaptation
         | Verification
+        | Difference
     )
 
 
@@ -35,6 +37,7 @@ def document_of(value: Value) -> Document:
     from debias.report.adaptation import Adaptation
     from debias.report.comparison import Comparison
     from debias.report.crossval import CrossValidation
+    from debias.report.difference import Difference
     from debias.report.importance import Importance
     from debias.report.inspection import Inspection
     from debias.report.training import TrainingReport
@@ -73,4 +76,8 @@ def document_of(value: Value) -> Document:
         from debias.report.verification_content import verification_document
 
         return verification_document(value)
+    if isinstance(value, Difference):
+        from debias.report.difference_content import difference_document
+
+        return difference_document(value)
     return document(value)

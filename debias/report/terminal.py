@@ -32,6 +32,10 @@ STYLES = {
     "TRAINED": "bold green",
     "ADAPTED": "bold green",
     "DIVERGED": "bold yellow",
+    "WORSE": "bold red",
+    "NOT WORSE": "bold green",
+    "SAME": "bold green",
+    "NOT COMPARED": "bold yellow",
     "AGREES": "bold green",
     "DIFFERS": "bold red",
 }
