@@ -80,8 +80,8 @@ def against(found: Sequence[Stage], name: str) -> str:
     if len(set(map(str, references.values()))) == 1:
         stage = next(iter(references))
         return "none: every rate is 0" if references[stage] is None else named(references[stage])
-    return ", ".join(
-        f"{stage} {'none' if reference is None else named(reference)}" for stage, reference in references.items()
+    return " and ".join(
+        f"{'none' if reference is None else named(reference)} ({stage})" for stage, reference in references.items()
     )
 
 
@@ -98,7 +98,7 @@ def _reading(report: Report, item: Impact) -> Iterator[str]:
                 f"{against(selection, 'large')}; ° is a smaller one."
             )
     if scoring:
-        medians = ", ".join(f"{stage} {found.median:.4f}" for stage, found in scoring if found.median is not None)
+        medians = ", ".join(f"{found.median:.4f} {stage}" for stage, found in scoring if found.median is not None)
         yield (
             f"scoring: share with a score above the median of all rows ({medians}); its ratio: divided by the "
             f"highest, that of {against(scoring, 'highest')}. SMD: mean score less that of the "
@@ -119,7 +119,7 @@ def _table(selection: list[Stage], scoring: list[Stage]) -> tuple[Table, tuple[s
     if selection:
         columns += ["rate", "ratio", *(["large"] if large else []), *(["to privileged"] if privileged else [])]
         columns += ["below 0.8", "p"]
-    columns += ["scoring", "ratio", "SMD"] if scoring else []
+    columns += ["scoring", "its ratio", "SMD"] if scoring else []
     rows = []
     places = range(len(first[0][1].groups))[:CATEGORIES]
     for place in places:

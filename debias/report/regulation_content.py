@@ -16,6 +16,7 @@ NO_FINDING = "This view states figures; whether the rule applies, or is met, it 
 OWNER = "Not in this report: its owner has to tell it."
 HIDDEN = "hidden"
 ABOVE = "above median"
+TESTS: dict[Column, str] = {"fisher": "Fisher: exact test", "z_p": "z: two proportions with the pooled rate"}
 KINDS = {"selection": "Selection", "scoring": "Scoring"}
 
 
@@ -38,9 +39,11 @@ def _about(report: Report, found: View, as_of: str) -> Section:
         sentences.append(f"The report was made when the data file told the state of {as_of}.")
     sentences += [NO_FINDING, uses_attribute(report)]
     rows = tuple(
-        (item.what, item.where, " ".join(told(report, fact) for fact in item.facts) or OWNER) for item in found.asks
+        (item.what, "" if place else item.where, text)
+        for item in found.asks
+        for place, text in enumerate([told(report, fact) for fact in item.facts] or [OWNER])
     )
-    table = Table(("asked for", "where", "this report"), rows, "lll") if rows else None
+    table = Table(("asked for", "where", "this report"), rows, "lll", grouped=True) if rows else None
     items = (
         *found.notes,
         *(f"{event.day}: {event.what}" for event in found.events),
@@ -75,8 +78,8 @@ def _reading(its: Sequence[Stage], rates: Rates) -> Iterator[str]:
         yield f"AIR: rate divided by that of {against(its, _control(its))}."
     if {"smd", "mean_score"} & set(rates.columns) and its[0][1].rate == "scoring":
         yield f"SMD: mean score less that of {against(its, _control(its))}, in standard deviations of all scores."
-    if {"fisher", "z", "z_p"} & set(rates.columns):
-        yield "Fisher: exact test, z: two proportions with the pooled rate; p-values are two-sided and uncorrected."
+    if tests := [text for name, text in TESTS.items() if name in rates.columns]:
+        yield f"{'; '.join(tests)}; p-values are two-sided, of one comparison each."
     if any(group.small for _, found in its for group in found.groups):
         left = ": it gets no ratio" if rates.small == "leave-out" else ""
         yield f"° is a category below 2% of the rows{left}."
