@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from debias.experiments.importance import importance
     from debias.experiments.tune import tune
     from debias.report.comparison import Comparison
+    from debias.report.difference import Difference
     from debias.report.inspection import Inspection
     from debias.report.model import Report
     from debias.report.training import TrainingReport
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from debias.run import audit, contract, inspect, repair
     from debias.run.adapting import adapt
     from debias.run.catalog import data_set
+    from debias.run.differing import diff
     from debias.run.training import train
     from debias.run.verifying import verify
 
@@ -45,6 +47,7 @@ _HOME = {
         ("ContractError", "DataError", "DebiasError", "ModelError", "UsageError", "WriteError"), "debias.errors"
     ),
     "Comparison": "debias.report.comparison",
+    "Difference": "debias.report.difference",
     "Inspection": "debias.report.inspection",
     "Report": "debias.report.model",
     "TrainingReport": "debias.report.training",
@@ -54,6 +57,7 @@ _HOME = {
     "compare": "debias.experiments.compare",
     "crossval": "debias.experiments.crossval",
     "data_set": "debias.run.catalog",
+    "diff": "debias.run.differing",
     "importance": "debias.experiments.importance",
     "train": "debias.run.training",
     "tune": "debias.experiments.tune",
@@ -65,6 +69,7 @@ __all__ = [  # one name for every method
     "ContractError",
     "DataError",
     "DebiasError",
+    "Difference",
     "Inspection",
     "ModelError",
     "Report",
@@ -80,6 +85,7 @@ __all__ = [  # one name for every method
     "contract",
     "crossval",
     "data_set",
+    "diff",
     "importance",
     "inspect",
     "repair",

@@ -36,6 +36,11 @@ def _warnings(found: Difference) -> Iterator[str]:
         yield "Whether both runs read the same rows cannot be told: a table was no file."
     elif not found.same_data:
         yield "The runs read different tables: a part of any difference is chance, see the intervals."
+    elif found.same_model and any(pair.first != pair.second for pair in found.figures if pair.stage == "deployed"):
+        yield (
+            "The same network on the same tables has other figures in both runs: settings or verdict rows differ, and "
+            "a part of any difference may be chance."
+        )
 
 
 def _sections(found: Difference) -> Iterator[Section]:
