@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from debias.report.as_json import to_json
+from debias.report.html import to_html
 from debias.report.model import Report
+from debias.run.differing import diff
 from tests.report import examples
+from tests.report.charts import values as charted
 from tests.report.test_adaptation import adaptation
 from tests.report.test_comparison import comparison
 from tests.report.test_crossval import crossvalidation
 from tests.report.test_importance import importance
 from tests.report.test_training import training
 from tests.report.test_tuning import tuning
+from tests.report.test_verification import verification
 
 if TYPE_CHECKING:
     from debias.report.documents import Value
@@ -21,6 +29,8 @@ EVERY: dict[str, Callable[[], Value]] = {
     "repair": lambda: full(),
     "bare repair": lambda: examples.report(),
     "audit": lambda: examples.audit(),
+    "regression": lambda: charted.regression(),
+    "clusters and impact ratios": lambda: charted.full(),
     "inspection": lambda: examples.inspection(),
     "comparison": lambda: comparison(report=full()),
     "importance": lambda: importance(),
@@ -28,12 +38,28 @@ EVERY: dict[str, Callable[[], Value]] = {
     "crossval": lambda: crossvalidation(),
     "tuning": lambda: tuning(),
     "adaptation": lambda: adaptation(),
+    "verification": lambda: verification(),
 }
 
 HOSTILE = (
     "</title></style></script></svg></table><img src=x onerror=alert(1)><script>alert(2)</script>"
     "<a href='javascript:alert(3)'>\"'`&lt;&#x3c;{{ 7+7 }}{% raw %}$x^2$\x00\x1b[31m\u202e\ud800]]>--><!--"
 )
+
+
+@cache
+def page_of(name: str) -> str:
+    """Return the page of a value, made once."""
+    return to_html(EVERY[name]())
+
+
+def difference() -> Value:
+    """Return two runs side by side."""
+    with tempfile.TemporaryDirectory() as folder:
+        first, second = (Path(folder) / name for name in ("first.json", "second.json"))
+        first.write_text(to_json(full()), encoding="utf-8")
+        second.write_text(to_json(full(after=examples.figures(-0.04), seed=1)), encoding="utf-8")
+        return diff(first, second)
 
 
 def full(one: str = "Female", other: str = "Male", column: str = "sex", **changes: Any) -> Report:
