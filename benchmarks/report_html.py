@@ -10,22 +10,21 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import json
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from debias.report.comparison import Comparison
-from debias.report.model import Report
+from debias.report.reading import read
+from debias.report.writers import render
 
 COLD = """
 import sys, time
 from pathlib import Path
-from benchmarks.report_html import read
+from debias.report.reading import read
 from debias.report.writers import render
-value = read(Path(sys.argv[1]))
+value, _ = read(Path(sys.argv[1]))
 start = time.perf_counter(), time.process_time()
 render(value, Path("report.html"))
 print(time.perf_counter() - start[0], time.process_time() - start[1])
@@ -34,13 +33,6 @@ print(time.perf_counter() - start[0], time.process_time() - start[1])
 
 Seconds = tuple[float, float]
 """By the clock, and of the processor, which other work on the machine changes less."""
-
-
-def read(path: Path) -> Comparison | Report:
-    """Return the report of a repair, an audit or a comparison from its JSON."""
-    text = path.read_text(encoding="utf-8")
-    kind = Comparison if json.loads(text)["verb"] == "compare" else Report
-    return kind.model_validate_json(text)
 
 
 def cold(path: Path) -> Seconds:
@@ -55,9 +47,7 @@ def cold(path: Path) -> Seconds:
 
 def warm(path: Path, runs: int) -> tuple[bytes, list[Seconds]]:
     """Return the page, and the seconds of making it again and again."""
-    from debias.report.writers import render
-
-    value = read(path)
+    value, _ = read(path)
     page = render(value, Path("report.html"))
     seconds = []
     for _ in range(runs):

@@ -17,7 +17,8 @@ from debias.report.html import to_html
 from debias.report.html.page import LONGEST_CELL
 from debias.report.text import visible
 from tests.report import examples
-from tests.report.html.values import EVERY, HOSTILE, full, hostile
+from tests.report.charts import values as charted
+from tests.report.html.values import EVERY, HOSTILE, hostile, page_of
 
 VOID = {"meta", "br", "link", "img"}
 WORDS = {"content", "title", "data-tip", "data-x", "data-series", "aria-label"}
@@ -66,8 +67,7 @@ class Page(HTMLParser):
 
 @pytest.mark.parametrize("name", EVERY)
 def test_every_value_is_a_whole_page(name: str) -> None:
-    value = EVERY[name]()
-    text = to_html(value)
+    value, text = EVERY[name](), page_of(name)
     page = Page(text)
     assert not page.open, "every element is closed"
     assert text.startswith("<!doctype html>\n") and text.endswith("</html>\n")
@@ -76,12 +76,12 @@ def test_every_value_is_a_whole_page(name: str) -> None:
     for section in document_of(value).sections:
         for part in (*section.sentences, *section.items, *([section.code] if section.code else [])):
             assert visible(part) in shown
-    assert to_html(EVERY[name]()) == text
+    assert to_html(value) == text
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_nothing_from_elsewhere(name: str) -> None:
-    page = Page(to_html(EVERY[name]()))
+    page = Page(page_of(name))
     tags = {tag for tag, _ in page.elements}
     assert not tags & {
         "link",
@@ -108,7 +108,7 @@ def test_nothing_from_elsewhere(name: str) -> None:
 
 
 def test_only_this_style_and_script_run() -> None:
-    page = Page(to_html(full()))
+    page = Page(page_of("repair"))
     policy = next(
         one["content"] or "" for tag, one in page.elements if one.get("http-equiv") == "Content-Security-Policy"
     )
@@ -129,7 +129,7 @@ def test_only_this_style_and_script_run() -> None:
 
 
 def test_the_script_is_short() -> None:
-    assert Page(to_html(full())).of("script")[0].count("\n") <= 150
+    assert Page(page_of("repair")).of("script")[0].count("\n") <= 150
 
 
 def test_hostile_text_changes_nothing_but_the_text() -> None:
@@ -161,6 +161,10 @@ def test_endless_names_do_not_make_an_endless_page() -> None:
     assert "… (102,001 characters)" in text
 
 
+def test_the_largest_page_is_below_two_megabytes() -> None:
+    assert len(to_html(charted.large()).encode()) < 2_000_000
+
+
 def at(document: Any, pointer: str) -> Any:
     """Return what a JSON pointer (RFC 6901) leads to."""
     for step in pointer.split("/")[1:]:
@@ -172,7 +176,7 @@ def at(document: Any, pointer: str) -> Any:
 def test_the_figures_at_the_head_are_those_of_the_json(name: str) -> None:
     value = EVERY[name]()
     document = json.loads(to_json(value))
-    page = Page(to_html(value))
+    page = Page(page_of(name))
     found = [(one, page.text[place]) for place, (_, one) in enumerate(page.elements) if "data-at" in one]
     root = "/report" if name == "comparison" else ""
     last = f"{root}/before" if name == "audit" else f"{root}/after"

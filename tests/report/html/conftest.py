@@ -1,0 +1,46 @@
+"""What the tests of the page share."""
+
+from __future__ import annotations
+
+import os
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+import debias
+from debias.report.comparison import Comparison
+from debias.report.html import to_html
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """Return the script of axe, which judges what a page is to people who cannot see it well."""
+    try:
+        return files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+    except ModuleNotFoundError:
+        if os.environ.get("DEBIAS_TEST_BROWSER") == "required":
+            raise
+        pytest.skip("needs the package axe-playwright-python")
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    """Return a real comparison for two attributes."""
+    samples = ROOT / "sample_models"
+    return debias.compare(
+        samples / "lender_mlp.pt",
+        samples / "lender_valid.csv",
+        attr=["sex", "existing_customer"],
+        eps=0.2,
+        methods=["threshold", "prune"],
+        out=tmp_path_factory.mktemp("compared") / "repaired.pt",
+    )
+
+
+@pytest.fixture(scope="module")
+def compared_page(compared: Comparison) -> str:
+    """Return its page."""
+    return to_html(compared)
