@@ -61,24 +61,25 @@ def layer_sections(report: Report) -> Iterator[Section]:
     sentences = [f"{count(changed)} of the {count(whole)} numbers in these layers are others in the repaired network."]
     if not changed:
         sentences = ["No number in these layers was changed."]
-    if any(layer.pruned for layer in report.layers):
+    pruned = any(layer.pruned for layer in report.layers)
+    if pruned:
         sentences.append("A unit is taken out by the weights that read it, which stand in the layers that it feeds.")
     if report.change is not None and report.change.rule is not None and changed:
         sentences.append("The last bias moves with the cuts of the groups, which the file holds relative to it.")
     sentences.append("move: Euclidean norm of the change divided by that of the layer before; most: of one number.")
-    rows = tuple(map(_layer, report.layers))
-    columns = ("layer", "units", "inputs", "pruned", "numbers", "changed", "move", "most")
-    table = Table(columns, rows, "lrrrrrrr")
+    rows = tuple(_layer(layer, pruned) for layer in report.layers)
+    columns = ("layer", "units", "inputs", *(("pruned",) if pruned else ()), "numbers", "changed", "move", "most")
+    table = Table(columns, rows, "l" + "r" * (len(columns) - 1))
     items = tuple(f"{layer.layer}: units {ranges(layer.pruned)} pruned" for layer in report.layers if layer.pruned)
     yield Section("Layers", tuple(sentences), table, items, extra=True, key="layers")
 
 
-def _layer(layer: LayerChange) -> tuple[str, ...]:
+def _layer(layer: LayerChange, pruned: bool) -> tuple[str, ...]:
     return (
         f"{layer.layer} (output)" if layer.output else layer.layer,
         count(layer.units),
-        count(layer.inputs),
-        count(len(layer.pruned)),
+        count(layer.inputs) if layer.kind == "dense" else "–",
+        *((count(len(layer.pruned)),) if pruned else ()),
         count(layer.weights),
         count(layer.changed),
         amount(layer.relative),

@@ -111,6 +111,13 @@ class TestLayers:
         assert found.items == ("hidden.0: units 0-2, 9 pruned",)
         assert found.sentences[0].startswith("80 of the 960 numbers")
 
+    def test_other_parts_and_methods(self) -> None:
+        found = only(report(layers=[layer("score", output=True), layer("norm", kind="other", inputs=1)]), "layers")
+        assert found.table is not None
+        assert found.table.columns == ("layer", "units", "inputs", "numbers", "changed", "move", "most")
+        assert found.table.rows[1] == ("norm", "32", "–", "480", "40", "0.25", "0.5")
+        assert found.items == ()
+
     def test_nothing_changed(self) -> None:
         found = only(report(layers=[layer("score", changed=0, relative=0.0, largest=0.0)]), "layers")
         assert found.sentences[0] == "No number in these layers was changed."
