@@ -157,7 +157,9 @@ def _crossing(report: Report, crossing: Crossing) -> Section:
     # The largest bear most on people; the lowest and the highest rate are told in any case.
     largest = sorted(range(len(crossing.cells)), key=lambda place: -crossing.cells[place].before.n)[:CELLS]
     cells = [crossing.cells[place] for place in sorted(largest)]
-    sentences = [f"Rows of each group of {' and '.join(crossing.attributes)} together; no bound was asked of them."]
+    whole = "*".join(crossing.attributes)
+    bound = "" if any(item.name == whole for item in report.attributes) else "; no bound was asked of them"
+    sentences = [f"Rows of each group of {' and '.join(crossing.attributes)} together{bound}."]
     if crossing.unknown:
         sentences.append(f"{count(crossing.unknown)} rows lack one of the attributes and are not shown.")
     if len(cells) < len(crossing.cells):

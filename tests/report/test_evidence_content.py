@@ -192,7 +192,10 @@ class TestCrossings:
         assert found.table is not None
         assert found.table.columns[:2] == ("sex × race", "n")
         assert found.table.rows[0][:3] == ("f × a", "400", "60")
-        assert len(found.sentences) == 1
+        assert found.sentences == ("Rows of each group of sex and race together; no bound was asked of them.",)
+        attributes = [{"name": "sex*race", "groups": ["f × a", "m × a"], "privileged": None}]
+        asked = only(examples.audit(crossings=[crossing(cells=cells, unknown=0)], attributes=attributes), "crossings")
+        assert asked.sentences == ("Rows of each group of sex and race together.",)
 
     def test_many_cells_are_thinned_out(self) -> None:
         cells = [cell("f", str(number), 10 + number, 1) for number in range(200)]
