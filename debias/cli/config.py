@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -68,7 +68,7 @@ def register(app: typer.Typer) -> None:
         return 0
 
 
-def _of_one(held: dict[str, Held] | Any, settings: dict[str, Setting]) -> list[dict[str, Any]]:
+def _of_one(held: Mapping[str, Held], settings: Mapping[str, Setting]) -> list[dict[str, Any]]:
     """Return every setting of a verb with its value and source."""
     rows = []
     for key, setting in settings.items():
@@ -86,7 +86,7 @@ def _of_one(held: dict[str, Held] | Any, settings: dict[str, Setting]) -> list[d
     return rows
 
 
-def _of_all(configuration: Configuration, verbs: dict[str, dict[str, Setting]]) -> list[dict[str, Any]]:
+def _of_all(configuration: Configuration, verbs: Mapping[str, Mapping[str, Setting]]) -> list[dict[str, Any]]:
     """Return what is set anywhere, each once with the verbs that it holds for."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for name in verbs:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from typer.models import ArgumentInfo, OptionInfo
 
@@ -154,15 +154,16 @@ def told(value: object) -> str:
     return "a table" if isinstance(value, Mapping) else f"the date or time {value}"
 
 
-def settings_of(options: type) -> dict[str, Setting]:
+def settings_of(options: type, hints: Mapping[str, Any]) -> dict[str, Setting]:
     """Return what can be set of a verb, by key, in the order of its fields.
 
     Parameters
     ----------
     options : dataclass
-        The verb's options: fields with typer annotations. Arguments other than MODEL have no key.
+        The verb's options. Arguments other than MODEL have no key.
+    hints : mapping
+        The typer annotation of each field.
     """
-    hints = get_type_hints(options, include_extras=True)
     found = [_setting(item, hints[item.name]) for item in dataclasses.fields(options)]
     return {one.key: one for one in found if one is not None}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_origin, get_type_hints
 
@@ -24,8 +24,8 @@ MODEL, DATA, CONSTRAINT, SEARCH, OUTPUT = "Model", "Data", "Constraint", "Search
 
 Options = TypeVar("Options")
 
-VERBS: dict[str, type] = {}
-"""The options of every verb that takes a configuration."""
+VERBS: dict[str, Callable[[], Mapping[str, Setting]]] = {}
+"""What can be set, by key, of every verb that takes a configuration."""
 
 _CONFIG = Annotated[
     Path | None,
@@ -99,45 +99,46 @@ def verb(
         Decorator for a function that takes the options and returns the exit code. Its docstring is the help.
     """
 
+    hints = {key: completed(hint) for key, hint in get_type_hints(options, include_extras=True).items()}
+    parameters = list(_parameters(options, hints, configured))
+    own = [field.name for field in dataclasses.fields(options)]  # type: ignore[arg-type]
+    if configured:
+        VERBS[name] = functools.cache(functools.partial(settings_of, options, hints))
+
     def register(function: Callable[[Options], int]) -> None:
         def command(context: typer.Context, **values: Any) -> None:
             given = {key: values[key] for key in own}
             run: Callable[[], int] = functools.partial(function, options(**given))
             if configured:
-                run = naming_sources(run, settings_of(options), context.obj.of(name), given)
+                run = naming_sources(run, VERBS[name](), context.obj.of(name), given)
             raise typer.Exit(guarded(run))
 
-        hints = {key: completed(hint) for key, hint in get_type_hints(options, include_extras=True).items()}
-        own = [field.name for field in dataclasses.fields(options)]  # type: ignore[arg-type]
-        more = {"config": _CONFIG, "no_config": _NO_CONFIG} if configured else {}
-        parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
-        parameters += [
-            inspect.Parameter(
-                field.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
-                annotation=hints[field.name],
-            )
-            for field in sorted(dataclasses.fields(options), key=lambda field: field.name != "model")  # type: ignore[arg-type]
-        ]
-        parameters += [
-            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=more[key])
-            for key, default in (("config", None), ("no_config", False))
-            if more
-        ]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        command.__annotations__ = {"context": typer.Context, **{key: hints[key] for key in own}, **more}
+        command.__annotations__ = {one.name: one.annotation for one in parameters}
         command.__doc__ = _flowing(function.__doc__ or "")
-        if configured:
-            VERBS[name] = options
         app.command(name, no_args_is_help=not bare, cls=Verb if configured else None)(command)
 
     return register
 
 
-def settings_of_verbs() -> dict[str, dict[str, Setting]]:
+def _parameters(options: type, hints: Mapping[str, Any], configured: bool) -> Iterator[inspect.Parameter]:
+    """Yield what the command of a verb takes: typer's context, the options, and where others come from."""
+
+    def parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
+        return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+    yield parameter("context", typer.Context)
+    for field in sorted(dataclasses.fields(options), key=lambda field: field.name != "model"):
+        required = field.default is dataclasses.MISSING
+        yield parameter(field.name, hints[field.name], inspect.Parameter.empty if required else field.default)
+    if configured:
+        yield parameter("config", _CONFIG, None)
+        yield parameter("no_config", _NO_CONFIG, False)
+
+
+def settings_of_verbs() -> dict[str, Mapping[str, Setting]]:
     """Return what can be set, by verb and key."""
-    return {name: settings_of(options) for name, options in VERBS.items()}
+    return {name: settings() for name, settings in VERBS.items()}
 
 
 class Verb(TyperCommand):
@@ -152,7 +153,7 @@ class Verb(TyperCommand):
         if not given.get("help") and not given.get("no_config"):
             named = Path(given["config"]) if given.get("config") else None
             ctx.obj = held = load(settings_of_verbs(), named=named, verb=str(self.name))
-        settings = settings_of(VERBS[str(self.name)])
+        settings = VERBS[str(self.name)]()
         values = held.of(str(self.name))
         if not args and values and all(key in values for key, one in settings.items() if one.required):
             self.no_args_is_help = False

@@ -317,7 +317,8 @@ class TestEverySetting:
                     flags.append(setting.flag if item else f"--{(setting.opposite or '').replace('_', '-')}")
                 else:
                     flags += [setting.flag, str(item)]
-        others = ["zafar"] if verb == "simulate" else ["nnet"] if verb in ("train", "tune", "crossval") else []
+        needed = [one for one in command.params if one.param_type_name == "argument" and one.required]
+        others = ["zafar" if verb == "simulate" else "nnet" for one in needed if one.name != "model"]
         by_flags = command.make_context(verb, [*arguments, *others, *flags])
         (folder / "debias.toml").write_text("\n".join([f"[{verb}]", *lines]))
         assert set(tomllib.loads((folder / "debias.toml").read_text())[verb]) == {
