@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,7 +27,9 @@ def without_commands(text: str) -> str:
     """
     if not in_actions() or _COMMAND.search(text) is None:
         return text
-    word = secrets.token_hex(16)
+    from secrets import token_hex
+
+    word = token_hex(16)
     end = "" if text.endswith("\n") else "\n"
     return f"::stop-commands::{word}\n{text}{end}::{word}::\n"
 

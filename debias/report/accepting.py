@@ -113,9 +113,9 @@ def _worse(found: Finding, known: Accepted) -> bool:
 
 
 def _about(known: Accepted, found: Finding) -> bool:
-    """Whether a run looked where an accepted finding was made."""
+    """Whether a run asked what an accepted finding answers."""
     same = (known.model, known.subject, known.metric) == (model_name(found.model), found.subject, found.metric)
-    return same and known.attribute in (None, found.attribute)
+    return same and known.attribute in (None, found.attribute) and found.status != "no-bound"
 
 
 def to_baseline(value: Judged, before: BaselineFile | None = None) -> BaselineFile:

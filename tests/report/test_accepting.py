@@ -86,6 +86,12 @@ def test_what_is_no_longer_found_is_told() -> None:
     assert states(judged(mended, to_baseline(failing()))) == (0, 0, 0, 1)
 
 
+def test_a_run_without_a_bound_takes_nothing_back() -> None:
+    known = to_baseline(failing())
+    assert states(judged(examples.audit(), known)) == (0, 0, 0, 0)
+    assert to_baseline(examples.audit(), known).findings == known.findings
+
+
 def test_other_models_and_attributes_have_no_part() -> None:
     other = failing(model={"path": "b.pt", "format": "export", "size": 1, "sha256": SHA})
     assert states(judged(other, to_baseline(failing()))) == (1, 0, 0, 0)
