@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from debias.report.charts.canvas import AXIS, CHARACTER, SMALL, Canvas, above
+from debias.report.charts.canvas import AXIS, SMALL, Canvas, above
 from debias.report.charts.chart import HALF, Chart
 from debias.report.charts.colours import stand_in
 from debias.report.charts.scales import across
 from debias.report.charts.svg import Data, Mark
-from debias.report.text import columns, shortened
+from debias.report.charts.widths import width_of
+from debias.report.text import shortened
 
 _ROW = 24
 
@@ -49,8 +50,8 @@ class BarPlot:
         """Return the chart, `width` pixels wide."""
         handles = self._handles()
         top = above(handles, width)
-        left = 14 + CHARACTER * max(columns(shortened(bar.name, self.longest)) for bar in self.bars)
-        right = 18 + 6.4 * max(columns(bar.beside) for bar in self.bars)
+        left = 20 + max(width_of(shortened(bar.name, self.longest), SMALL) for bar in self.bars)
+        right = 16 + max(width_of(bar.beside, SMALL) for bar in self.bars)
         canvas = Canvas(id, width, top + _ROW * len(self.bars) + AXIS)
         axes = canvas.panel(left, top, right, AXIS)
         high = max(bar.value for bar in self.bars) * 1.04 or 1.0

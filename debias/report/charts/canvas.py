@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any
 from debias.report.charts.chart import Chart
 from debias.report.charts.colours import stand_in
 from debias.report.charts.svg import Mark, for_page
-from debias.report.text import columns
+from debias.report.charts.widths import width_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TEXT, SMALL, TINY = 12.0, 12.0, 11.0
 """Heights of letters in pixels."""
-CHARACTER = 7.0
-"""Pixels that a character of a name takes at most."""
 AXIS = 40
 """Pixels for the ticks and the name of the horizontal axis."""
 _LINE = 18
@@ -68,7 +66,7 @@ def _settings() -> dict[str, Any]:
         "ytick.major.size": 0,
         "hatch.linewidth": 1.0,
         "legend.frameon": False,
-        "legend.fontsize": SMALL,
+        "legend.fontsize": TINY,
         "legend.handlelength": 1.6,
         "legend.handletextpad": 0.4,
         "legend.columnspacing": 1.4,
@@ -84,7 +82,7 @@ def above(handles: Sequence[Any], width: int) -> int:
 
 def _across(handles: Sequence[Any], width: int) -> int:
     """Return how many names stand on a line: columns are of one width unless all fit on one line."""
-    taken = [40 + CHARACTER * columns(str(one.get_label())) for one in handles]
+    taken = [40 + width_of(str(one.get_label()), TINY) for one in handles]
     if sum(taken) <= width:
         return len(handles)
     return max(1, int((width - 12) // max(taken)))

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from debias.report.charts.canvas import CHARACTER, SMALL, TINY, Canvas
+from debias.report.charts.canvas import SMALL, TINY, Canvas
 from debias.report.charts.chart import FULL, HALF, Chart
 from debias.report.charts.colours import stand_in
 from debias.report.charts.looks import Look
 from debias.report.charts.scales import finite
 from debias.report.charts.stages import after_look, before_look
 from debias.report.charts.svg import Data, Mark
+from debias.report.charts.widths import width_of
 from debias.report.evidence import CrossedGroup, Crossing
 from debias.report.figures import GroupFigures
 from debias.report.model import Report
-from debias.report.text import amount, columns, count, rate, shortened
+from debias.report.text import amount, count, rate, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +78,7 @@ def crossing_charts(report: Report) -> Iterator[Chart]:
 
 def _chart(id: str, crossing: Crossing, sides: _Sides, stage: _Stage) -> Chart:
     down, along, cells = sides
-    left = 16 + CHARACTER * max(columns(shortened(_joined(name), _NAME)) for name in down)
+    left = 18 + max(width_of(shortened(_joined(name), _NAME), SMALL) for name in down)
     width = HALF if (HALF - left) / len(along) >= 62 else FULL
     canvas = Canvas(f"chart-crossing-{id}", width, _HEAD + _ROW * len(down) + _FOOT)
     axes = canvas.panel(left, _HEAD, 4, _FOOT)
@@ -89,7 +90,7 @@ def _chart(id: str, crossing: Crossing, sides: _Sides, stage: _Stage) -> Chart:
     canvas.text(left - 10, 10, by[0], ha="right", color=stand_in("muted"), fontsize=TINY)
     wide = (width - left - 4) / len(along)
     for place, name in enumerate(along):
-        shown = shortened(_joined(name), max(4, int(wide / CHARACTER)))
+        shown = _fitting(_joined(name), wide - 6)
         axes.text(place + 0.5, -8 / _ROW, shown, ha="center", va="bottom", fontsize=TINY)
     for place, name in enumerate(down):
         axes.text(
@@ -103,6 +104,14 @@ def _chart(id: str, crossing: Crossing, sides: _Sides, stage: _Stage) -> Chart:
         f"{what} by {' and '.join(by)}, {stage.look.name}",
         _caption(crossing, len(cells)),
         f"{what} of {count(len(cells))} combinations, {stage.look.name}: {_extremes(list(cells.values()), stage)}.",
+    )
+
+
+def _fitting(text: str, room: float) -> str:
+    """Return a text cut so that it has room."""
+    return next(
+        (shown for longest in range(_NAME, 2, -1) if width_of(shown := shortened(text, longest), TINY) <= room),
+        "…",
     )
 
 
@@ -163,7 +172,7 @@ def _cell(canvas: Canvas, axes: Axes, row: int, column: int, cell: CrossedGroup 
     value = stage.value(cell)
     tint = (*to_rgb(stand_in("accent")), stage.opacity(value))
     patch = Rectangle((column, row), 1, 1, facecolor=tint, edgecolor=stand_in("paper"), linewidth=2)
-    axes.add_patch(patch)
+    axes.add_artist(patch)  # the axes have their limits
     names = " and ".join(shortened(name, 60) for name in cell.groups)
     tip = f"{names}, {stage.look.name}: {stage.field.replace('_', ' ')} {stage.written(value)}, {count(figures.n)} rows"
     data: Data = {"figure": stage.field, "series": stage.look.name, "x": _joined(cell.groups)[:200], "y": value}

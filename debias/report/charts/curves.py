@@ -13,6 +13,7 @@ from debias.report.charts.dots import band_handle
 from debias.report.charts.looks import Look
 from debias.report.charts.scales import across, finite, limits, ticks, upward
 from debias.report.charts.svg import Mark
+from debias.report.charts.widths import width_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,7 +89,7 @@ class LinePlot:
         handles = self._handles()
         top = above(handles, width) + (_NAME if self.upward or self.uprights else 0)
         low, high = self._upward_limits()
-        left = 20 + 6.6 * max(len(label) for label in ticks(low, high)[1])
+        left = 16 + max(width_of(label, TINY) for label in ticks(low, high)[1])
         canvas = Canvas(id, width, round(top + height + AXIS))
         axes = canvas.panel(left, top, 16, AXIS)
         self._across(axes)

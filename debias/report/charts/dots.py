@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from debias.report.charts.canvas import AXIS, CHARACTER, SMALL, Canvas, above
+from debias.report.charts.canvas import AXIS, SMALL, Canvas, above
 from debias.report.charts.chart import HALF, Chart
 from debias.report.charts.colours import stand_in
 from debias.report.charts.looks import Look
 from debias.report.charts.scales import across, finite, limits
 from debias.report.charts.svg import Data, Mark
-from debias.report.text import columns, shortened
+from debias.report.charts.widths import width_of
+from debias.report.text import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,8 +105,8 @@ class DotPlot:
         """Return the chart, `width` pixels wide."""
         apart = _APART if any(dot.ranged for row in self.rows for _, dot in row.known) else 0
         step = max(_ROW, apart * max(len(row.known) for row in self.rows) + 8)
-        left = 14 + CHARACTER * max(columns(shortened(row.name, NAME)) for row in self.rows)
-        right = 12 if self.written is None else 26 + 6.2 * max(columns(self.beside(row)) for row in self.rows)
+        left = 20 + max(width_of(shortened(row.name, NAME), SMALL) for row in self.rows)
+        right = 12 if self.written is None else 20 + max(width_of(self.beside(row), SMALL) for row in self.rows)
         handles = self._handles()
         legend = above(handles, width)
         canvas = Canvas(id, width, round(legend + step * len(self.rows) + AXIS))

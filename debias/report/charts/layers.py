@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from debias.report.charts.bars import Bar, BarPlot
-from debias.report.charts.canvas import CHARACTER, SMALL, Canvas, above
+from debias.report.charts.canvas import SMALL, Canvas, above
 from debias.report.charts.chart import FULL, HALF, Chart
 from debias.report.charts.colours import stand_in
-from debias.report.charts.svg import Mark
+from debias.report.charts.svg import Data, Mark
+from debias.report.charts.widths import width_of
 from debias.report.evidence import LayerChange
 from debias.report.model import Report
-from debias.report.text import amount, columns, count, ranges, shortened
+from debias.report.text import amount, count, ranges, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,9 +51,9 @@ def _caption(shown: Sequence[LayerChange], every: Sequence[LayerChange]) -> str:
 
 def _units(layers: Sequence[LayerChange], every: Sequence[LayerChange]) -> Chart:
     width = FULL if max(layer.units for layer in layers) > _WIDE else HALF
-    left = 14 + CHARACTER * max(columns(shortened(layer.layer, _NAME)) for layer in layers)
+    left = 20 + max(width_of(shortened(layer.layer, _NAME), SMALL) for layer in layers)
     beside = [f"{count(len(layer.pruned))} of {count(layer.units)}" for layer in layers]
-    right = 16 + 6.4 * max(map(len, beside))
+    right = 16 + max(width_of(one, SMALL) for one in beside)
     handles = _handles()
     top = above(handles, width)
     canvas = Canvas("chart-layers-units", width, top + _ROW * len(layers) + 6)
@@ -78,26 +79,35 @@ def _units(layers: Sequence[LayerChange], every: Sequence[LayerChange]) -> Chart
 
 
 def _strip(canvas: Canvas, axes: Axes, at: int, layer: LayerChange, cell: float) -> None:
-    """Draw the units of a layer as cells of one shape, however many: those left, and those taken out."""
+    """Draw the units of a layer as cells of two shapes, however many: those left, and those taken out."""
     from matplotlib.patches import PathPatch
 
-    gap = 1.5 if cell >= 5 else 0.0  # narrower cells run together
+    gap = 1.5 if cell >= 5 else 0.0  # narrower cells run together, those left behind those taken out
     out = set(layer.pruned)
-    name = shortened(layer.layer, 60)
-    kept = [unit for unit in range(layer.units) if unit not in out]
-    gone = f"{name}: {count(len(out))} of {count(layer.units)} units taken out"
-    listed = shortened(ranges(sorted(out)), 160)
-    for units, high, colour, tip in (
-        (kept, 0.22, "after", f"{name}: {count(len(kept))} of {count(layer.units)} units left"),
-        (sorted(out), 0.4, "warn", f"{gone} ({listed})"),
-    ):
-        if not units:
-            continue
-        path = _cells(units, cell, gap, at, high)
-        patch = PathPatch(path, facecolor=stand_in(colour), linewidth=0, alpha=0.45 if colour == "after" else 1)
-        axes.add_patch(patch)
-        kind = "pruned" if colour == "warn" else "kept"
-        canvas.shape(patch, Mark(0, at, tip, {"figure": "pruned", "series": kind, "x": name, "y": len(units)}))
+    left = [unit for unit in range(layer.units) if unit not in out]
+    name, of = shortened(layer.layer, 60), count(layer.units)
+    sides = (
+        ("kept", left, "after", 0.45, 0.22, f"{name}: {count(len(left))} of {of} units left"),
+        (
+            "pruned",
+            sorted(out),
+            "warn",
+            1.0,
+            0.4,
+            f"{name}: {count(len(out))} of {of} units taken out ({_listed(out)})",
+        ),
+    )
+    for series, units, colour, opacity, high, tip in sides:
+        if units:
+            path = _cells(units if gap or series == "pruned" else range(layer.units), cell, gap, at, high)
+            patch = PathPatch(path, facecolor=stand_in(colour), linewidth=0, alpha=opacity)
+            axes.add_artist(patch)  # the axes have their limits
+            data: Data = {"figure": "pruned", "series": series, "x": layer.layer[:200], "y": len(units)}
+            canvas.shape(patch, Mark(0, at, tip, data))
+
+
+def _listed(units: set[int]) -> str:
+    return shortened(ranges(sorted(units)), 160)
 
 
 def _cells(units: Sequence[int], cell: float, gap: float, at: int, high: float) -> Path:
@@ -134,7 +144,7 @@ def _weights(layers: Sequence[LayerChange], every: Sequence[LayerChange]) -> Cha
             f"{name}: {count(layer.changed)} of {count(layer.weights)} numbers changed, by {amount(layer.relative)} of "
         )
         tip += f"the layer's norm; the largest change is {amount(layer.largest)}"
-        data = {"figure": "relative", "series": "weights", "x": layer.layer[:200], "y": layer.relative}
+        data: Data = {"figure": "relative", "series": "weights", "x": layer.layer[:200], "y": layer.relative}
         bars.append(Bar(layer.layer, layer.relative or 0.0, amount(layer.relative), tip, data))
     told = ", ".join(f"{shortened(bar.name, 40)} {bar.beside}" for bar in bars[:8])
     return BarPlot("size of the change / size of the weights", bars).draw(
