@@ -318,7 +318,7 @@ class TestEverySetting:
                 else:
                     flags += [setting.flag, str(item)]
         needed = [one for one in command.params if one.param_type_name == "argument" and one.required]
-        others = ["zafar" if verb == "simulate" else "nnet" for one in needed if one.name != "model"]
+        others = ["zafar" if verb == "simulate" else "nnet" for one in needed if one.metavar != "MODEL"]
         by_flags = command.make_context(verb, [*arguments, *others, *flags])
         (folder / "debias.toml").write_text("\n".join([f"[{verb}]", *lines]))
         assert set(tomllib.loads((folder / "debias.toml").read_text())[verb]) == {
