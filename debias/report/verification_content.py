@@ -28,17 +28,18 @@ def verification_document(found: Verification) -> Document:
 
 
 def _sections(found: Verification) -> Iterator[Section]:
+    """Yield all sections; those without a key come first everywhere."""
     rows = tuple((check.subject, STATUS[check.status], check.told) for check in found.checks)
-    yield Section("What was compared", table=Table(("what", "result", "found"), rows, "lll"), key="files")
+    yield Section("What was compared", table=Table(("what", "result", "found"), rows, "lll"))
     for check in found.checks:
         if len(check.names) > 5:
             yield _names(check)
+    if found.recount is not None and found.recount.differing:
+        yield _recount(found.recount)
     if found.changes is not None:
         yield _changed(found.changes)
         if found.changes.contract:
             yield _contract(found.changes)
-    if found.recount is not None and found.recount.differing:
-        yield _recount(found.recount)
     yield Section("Record", items=tuple(_record(found)), key="files")
     yield Section("Notes", items=tuple(found.notes), key="notes")
     if found.command is not None:
@@ -47,7 +48,7 @@ def _sections(found: Verification) -> Iterator[Section]:
 
 def _names(check: Check) -> Section:
     more = (f"and {count(len(check.names) - MOST)} more",) if len(check.names) > MOST else ()
-    return Section(f"Not as recorded: {check.subject}", items=(*check.names[:MOST], *more), key="files")
+    return Section(f"Not as recorded: {check.subject}", items=(*check.names[:MOST], *more))
 
 
 def _changed(changes: Changes) -> Section:
@@ -103,7 +104,7 @@ def _recount(recount: Recount) -> Section:
     rows = tuple((one.figure, _short(one.recorded), _short(one.found)) for one in recount.differing)
     sentence = f"{count(len(rows))} of {count(recount.compared)} figures come out otherwise."
     table = Table(("figure", "recorded", "counted again"), rows[:MOST], "lrr")
-    return Section("Figures that come out otherwise", (sentence,), table, key="figures")
+    return Section("Figures that come out otherwise", (sentence,), table)
 
 
 def _record(found: Verification) -> Iterator[str]:
