@@ -106,7 +106,7 @@ def test_no_input_reaches_a_script_but_by_the_environment() -> None:
     for found in STEPS.values():
         assert "${{" not in found["run"]
         for name, value in found["env"].items():
-            assert name.startswith("DEBIAS_ACTION_")
+            assert name.startswith("WITH_")
             assert EXPRESSION.fullmatch(value)
             assert f"${name}" in found["run"]
 

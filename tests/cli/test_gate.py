@@ -53,7 +53,8 @@ def test_every_format_is_written_before_the_exit_code(folder: Path) -> None:
 def test_a_verb_without_a_verdict_has_no_findings(folder: Path) -> None:
     (folder / "d.csv").write_text("a,b\n1,0\n2,1\n")
     for ending in ("xml", "sarif"):
-        result = call("train", "medl", "--data", "d.csv", "--label", "b", "--attr", "a", "--out", "n.pt", "--report", f"r.{ending}")
+        asked = ("--data", "d.csv", "--label", "b", "--attr", "a", "--out", "n.pt")
+        result = call("train", "medl", *asked, "--report", f"r.{ending}")
         assert result.exit_code == 2
         assert f".{ending} holds findings, and this verb comes to no verdict" in result.stderr
         assert "Use one of: .html, .json, .md." in result.stderr

@@ -47,10 +47,10 @@ def test_the_document_is_valid(name: str, grammar: xmlschema.XMLSchema) -> None:
     grammar.validate(to_junit(VALUES[name]()))
 
 
-@pytest.mark.skipif("DEBIAS_JUNIT_XSD" not in os.environ, reason="DEBIAS_JUNIT_XSD names no junit-10.xsd")
+@pytest.mark.skipif("DEBIAS_TEST_JUNIT_XSD" not in os.environ, reason="DEBIAS_TEST_JUNIT_XSD names no junit-10.xsd")
 @pytest.mark.parametrize("name", VALUES)
 def test_the_document_is_valid_for_jenkins(name: str) -> None:
-    xmlschema.XMLSchema(os.environ["DEBIAS_JUNIT_XSD"]).validate(to_junit(VALUES[name]()))
+    xmlschema.XMLSchema(os.environ["DEBIAS_TEST_JUNIT_XSD"]).validate(to_junit(VALUES[name]()))
 
 
 def outcomes(value: Report | Comparison) -> dict[str, list[str]]:

@@ -84,10 +84,12 @@ def test_every_property_is_of_the_standard(name: str) -> None:
     check("SarifLog", log(VALUES[name]()))
 
 
-@pytest.mark.skipif("DEBIAS_SARIF_SCHEMA" not in os.environ, reason="DEBIAS_SARIF_SCHEMA names no sarif-2.1.0.json")
+@pytest.mark.skipif(
+    "DEBIAS_TEST_SARIF_SCHEMA" not in os.environ, reason="DEBIAS_TEST_SARIF_SCHEMA names no sarif-2.1.0.json"
+)
 @pytest.mark.parametrize("name", VALUES)
 def test_the_log_is_valid(name: str) -> None:
-    schema = json.loads(Path(os.environ["DEBIAS_SARIF_SCHEMA"]).read_text(encoding="utf-8-sig"))
+    schema = json.loads(Path(os.environ["DEBIAS_TEST_SARIF_SCHEMA"]).read_text(encoding="utf-8-sig"))
     jsonschema.validators.validator_for(schema)(schema).validate(log(VALUES[name]()))
 
 
