@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
         report = import_module("debias.run").audit(
             options.model, options.data, eps=options.eps, **own, **measured(options)
         )
-        return delivery.hand_over(report, full=options.dispersion)
+        return delivery.hand_over(report)
 
 
 def measured(options: MeasureOptions) -> dict[str, object]:

@@ -126,3 +126,9 @@ Json = Annotated[
     bool, typer.Option("--json", help="One JSON document on stdout, all else on stderr.", rich_help_panel=OUTPUT)
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only the line with the result.", rich_help_panel=OUTPUT)]
+Full = Annotated[
+    bool,
+    typer.Option(
+        "--full", help="Print every section, those too that else only report files hold.", rich_help_panel=OUTPUT
+    ),
+]

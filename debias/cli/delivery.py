@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from debias.cli.common import Baseline, ExitZero, Force, Json, JudgedReport, Quiet, Report, View, WriteBaseline
+from debias.cli.common import Baseline, ExitZero, Force, Full, Json, JudgedReport, Quiet, Report, View, WriteBaseline
 from debias.cli.github import SUMMARY, append_summary, in_actions, workflow_commands
 from debias.cli.guard import complain, say, speak
 from debias.cli.output import show
@@ -34,6 +34,7 @@ class ReportOptions:
     force: Force = False
     json: Json = False
     quiet: Quiet = False
+    full: Full = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +87,7 @@ class Delivery:
             partial(check_tracker, self._tracked),
         )
 
-    def hand_over(self, value: Value, *, full: bool = False) -> int:
+    def hand_over(self, value: Value) -> int:
         """Write all that is asked of a result, print it, and only then return the exit code."""
         value = repeatable(value)
         before = value
@@ -99,7 +100,7 @@ class Delivery:
             written += [] if card is None else [card]
             self._write_baseline(cast("Judged", before), self._gate)
         self._tell_github(value)
-        show(value, json=self.options.json, quiet=self.options.quiet, full=full)
+        show(value, json=self.options.json, quiet=self.options.quiet, full=self.options.full)
         if self._gate is not None:
             self._tell_gate(cast("Judged", value))
         track(value, self._tracked, written)

@@ -58,4 +58,4 @@ def register(app: typer.Typer) -> None:
         found = import_module("debias.run.differing").diff(
             options.first, options.second, tolerance=options.tolerance, fail_if_worse=options.fail_if_worse
         )
-        return delivery.hand_over(found, full=options.full)
+        return delivery.hand_over(found)

@@ -244,15 +244,6 @@ class AuditOptions(MeasureOptions):
             rich_help_panel=CONSTRAINT,
         ),
     ] = None
-    dispersion: Annotated[
-        bool,
-        typer.Option(
-            "--dispersion",
-            help="Print standard deviation of rates over groups, demographic parity and attribute swap too; reports as "
-            ".json and .md always tell them.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = False
     sd_ddof: Annotated[
         int,
         typer.Option(

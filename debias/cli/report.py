@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from debias.cli.common import Force, View
+from debias.cli.common import Force, Full, View
 from debias.cli.output import show, show_json, show_text
 from debias.cli.verbs import OUTPUT, verb
 from debias.errors import Problem, UsageError
@@ -52,12 +52,7 @@ class ReportFileOptions:
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where it goes. Default: stdout.", rich_help_panel=OUTPUT)
     ] = None
-    full: Annotated[
-        bool,
-        typer.Option(
-            "--full", help="In the terminal, the parts too that a run prints only on request.", rich_help_panel=OUTPUT
-        ),
-    ] = False
+    full: Full = False
     view: View = None
     force: Force = False
 

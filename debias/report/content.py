@@ -363,7 +363,8 @@ def _closing(report: Report) -> Iterator[Section]:
     if report.notes:
         yield Section("Notes", items=tuple(report.notes), key="notes")
     model = report.model
-    items = [f"model: {model.path}, {model.format}, {size(model.size)}, {model.sha256}"]
+    items = [] if report.created is None else [f"made: {report.created}"]
+    items += [f"model: {model.path}, {model.format}, {size(model.size)}, {model.sha256}"]
     for role, table in report.data.items():
         items.append(f"{role}: {table.path}, {count(table.rows)} rows" + (f", {table.sha256}" if table.sha256 else ""))
     if report.output is not None:

@@ -185,7 +185,7 @@ def _each(report: Report, effects: Effects) -> Section:
     rows = tuple(_row(cluster, regression) for cluster in effects.clusters)
     sentences = ["In brackets: 95% intervals, each by itself."]
     if any(not cluster.known for cluster in effects.clusters):
-        sentences.append("* the network does not know the cluster.")
+        sentences.append("† the network does not know the cluster.")
     return Section(
         "Each cluster",
         tuple(sentences),
@@ -196,7 +196,7 @@ def _each(report: Report, effects: Effects) -> Section:
 
 
 def _row(cluster: ClusterFigures, regression: bool) -> tuple[str, ...]:
-    name = cluster.name if cluster.known else f"{cluster.name}*"
+    name = cluster.name if cluster.known else f"{cluster.name} †"
     show = signed_amount if regression else signed
     biases = (f"{show(one.bias)}{_between(one.interval, True)}" for one in cluster.biases)
     if regression:

@@ -165,6 +165,7 @@ class Report(Part):
 
     schema_version: str = Field(default=SCHEMA_VERSION, description="Version of this layout.")
     debias_version: str = Field(description="Version that wrote the report.")
+    created: str | None = Field(default=None, description="When the report was made: UTC, ISO 8601.")
     verb: str = Field(description="What was asked.")
     verdict: Verdict = Field(
         description="Whether every bound is met on the verdict rows; inconclusive where --confidence asks for more "

@@ -19,7 +19,7 @@ from debias.run.effects import by_cluster
 from debias.run.figures import Measured
 from debias.run.leakage import information
 from debias.run.opening import Opened, open_request
-from debias.run.provenance import model_info, table_info, versions
+from debias.run.provenance import model_info, now, table_info, versions
 from debias.run.request import Request
 from debias.run.statements import bound_statement, one_decision
 from debias.run.swapping import swapped
@@ -85,6 +85,7 @@ def common(opened: Opened, objective: Objective) -> dict[str, Any]:
     metric = objective.constraints[0].metric
     return {
         "debias_version": debias.__version__,
+        "created": now(),
         "metric": metric,
         "metric_formula": METRICS[metric].formula,
         "performance": objective.performance,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,13 @@ def model_info(archive: Archive, path: str | Path | None = None) -> ModelInfo:
 def table_info(table: Table) -> TableInfo:
     """Return the report's entry of a table."""
     return TableInfo(path=table.name, rows=len(table), sha256=table.sha256)
+
+
+def now() -> str:
+    """Return the time in UTC to the second, as ISO 8601; that of SOURCE_DATE_EPOCH where it is set."""
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    moment = datetime.fromtimestamp(int(fixed), UTC) if fixed.isdecimal() else datetime.now(UTC)
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def versions() -> dict[str, str]:

@@ -135,7 +135,7 @@ def test_clusters() -> None:
         "sex, all rows: bias −0.1500 with the random effects, −0.0500 without, gap −0.1000",
         "More than a quarter of a bias comes with the random effects: --edit fe+re",
         "site 0 1,234 300 0.2026 [0.10, 0.30] 0.7900 −0.2000 [−0.31, −0.11]",
-        "elsewhere* 1,234",
+        "elsewhere † 1,234",
         "drawn 50 times from their posterior; 95% of the draws",
         "12.08% of the rows are decided otherwise in at least one draw, 2.27% in one draw on average.",
         "bias sex all −0.1500 −0.1700 −0.1200",

@@ -94,6 +94,8 @@ _MEASURES: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
 
 
 def _facts(report: Report) -> Iterator[tuple[str, str]]:
+    if report.created is not None:
+        yield "Made", report.created[:10]
     yield "Rows of the verdict", count(report.rows.verdict)
     yield "Metric", report.metric
     if report.performance != "balanced-accuracy":

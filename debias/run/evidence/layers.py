@@ -16,7 +16,7 @@ from debias.run.writing import Repaired
 
 
 def layers(written: Repaired, units: Mapping[str, Sequence[int]]) -> list[LayerChange]:
-    """Return every fully connected layer in the order in which they run, then other parts whose numbers changed.
+    """Return every fully connected layer and other parts whose numbers changed, in the order in which they run.
 
     Parameters
     ----------
@@ -27,18 +27,21 @@ def layers(written: Repaired, units: Mapping[str, Sequence[int]]) -> list[LayerC
     """
     network, after = written.network, written.reread.network.state
     state = {name: after[name if name in after else PREFIX + name] for name in network.state}
-    dense = list(_dense(network))
-    taken = {name for _, names in dense for name in names}
+    dense = dict(_dense(network))
+    taken = {name for names in dense.values() for name in names}
     hidden = {layer.path for layer in network.layers}
-    found = [
-        _change(path, names, network.state, state, units.get(path, ()), output=path not in hidden)
-        for path, names in dense
-    ]
+    order = _read(network)
     others: dict[str, list[str]] = {}
-    for name in _read(network):
+    for name in order:
         if name not in taken and not torch.equal(network.state[name], state[name]):
             others.setdefault(_path(name), []).append(name)
-    return found + [_change(path, names, network.state, state, (), kind="other") for path, names in others.items()]
+    found = [
+        _change(path, names, network.state, state, units.get(path, ()), output=path not in hidden)
+        for path, names in dense.items()
+    ]
+    found += [_change(path, names, network.state, state, kind="other") for path, names in others.items()]
+    first = {path: order.index(names[0]) for path, names in (dense | others).items()}
+    return sorted(found, key=lambda each: first[each.layer])
 
 
 def _dense(network: Network) -> Iterator[tuple[str, list[str]]]:
