@@ -199,7 +199,7 @@ def _judgement(one: Report, other: Report, biases: list[FigurePair], tolerance: 
             worse.append(f"The bias of {pair.attribute} is not defined any more; it was {_told(pair.first)}.")
             continue
         change = abs(pair.second) - abs(pair.first)
-        told = f"\\|bias\\| of {pair.attribute} went from {_told(abs(pair.first))} to {_told(abs(pair.second))}."
+        told = f"|bias| of {pair.attribute} went from {_told(abs(pair.first))} to {_told(abs(pair.second))}."
         if change > tolerance:
             worse.append(told)
         elif change < 0:
@@ -230,7 +230,7 @@ def _statement(outcome: str, obstacles: list[str], worse: list[str], smaller: li
         return "Every figure of the result that both runs have is the same."
     if smaller:
         return f"The second run is not worse: {_as_clause(smaller[0])}"
-    return "The second run is not worse: no \\|bias\\| is larger beyond the tolerance."
+    return "The second run is not worse: no |bias| is larger beyond the tolerance."
 
 
 def _as_clause(sentence: str) -> str:
