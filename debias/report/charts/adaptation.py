@@ -14,7 +14,7 @@ from debias.report.text import amount, count, rate, shortened, signed, signed_am
 MOST = 24
 """Clusters that are drawn."""
 _LOOKS: dict[Prediction, Look] = {
-    "fixed": Look("fixed effects alone", "before", hollow=True),
+    "fixed": Look("fixed effects alone", "before", hollow=True, size=9.5),
     "soft": Look("predicted clusters", "series-4", "s"),
     "estimate": Look("estimated effects", "after", "D"),
 }

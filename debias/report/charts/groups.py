@@ -16,6 +16,7 @@ RATES = {
     "selection_rate": ("Selection rate", "P(favourable decision)"),
     "tpr": ("True positive rate", "P(favourable decision | favourable label)"),
     "fpr": ("False positive rate", "P(favourable decision | unfavourable label)"),
+    "balanced_accuracy": ("Balanced accuracy", "(TPR + TNR) / 2 within the group"),
 }
 MEANS = {"mean_prediction": ("Mean prediction", "ŷ"), "mse": ("Mean squared error", "squared units of the target")}
 MOST = 20

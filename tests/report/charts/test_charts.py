@@ -177,15 +177,13 @@ def test_bars_are_as_long_as_their_numbers(id: str, drawn: dict[str, tuple[Chart
 
 def test_groups_before_and_after(drawn: dict[str, tuple[Chart, ...]]) -> None:
     value: Report = EVERY["repair"]
-    for index, (field, id) in itertools.product(
-        range(2), (("selection_rate", "selection-rate"), ("tpr", "tpr"), ("fpr", "fpr"))
-    ):
+    for index, field in itertools.product(range(2), ("selection_rate", "tpr", "fpr", "balanced_accuracy")):
         expected = {}
         assert value.after is not None
         for series, told_ in (("before", value.before), ("after", value.after)):
             for group in told_.parities[index].groups:
                 expected[series, group.name] = getattr(group, field)
-        assert told(named(drawn["repair"], f"chart-groups-{index + 1}-{id}")) == expected
+        assert told(named(drawn["repair"], f"chart-groups-{index + 1}-{field.replace('_', '-')}")) == expected
 
 
 def test_the_bias_stands_inside_its_band_where_the_bound_holds() -> None:
