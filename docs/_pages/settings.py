@@ -26,8 +26,9 @@ def pages() -> Iterator[tuple[str, str]]:
         rows.append((code(key), code(variable(key)), text(one.takes), _verbs(keys[key], len(verbs))))
     intro = [
         "Every flag is a key of `[tool.debias]` in `pyproject.toml`, or of `debias.toml`, under its own name; of "
-        "`[tool.debias.VERB]` for one verb alone. {doc}`/configuration` says how they are read. Of one verb the "
-        f"variable is {code(variable('eps', 'audit'))}. Flags alone lift checks: {', '.join(map(code, FLAG_ONLY))}.",
+        "`[tool.debias.VERB]` for one verb alone. Flags go before variables, variables before the file; "
+        f"`debias config` says what holds and from where. {code(variable('eps', 'audit'))} is the variable of a verb. "
+        f"Only flags lift checks: {', '.join(map(code, FLAG_ONLY))}.",
         "",
     ]
     yield (

@@ -14,13 +14,14 @@ __all__ = ["SOURCES", "Cited", "Span", "Term", "Theme", "find", "key", "terms"]
 @cache
 def terms() -> tuple[Term, ...]:
     """Return every term, by theme, and within a theme in reading order."""
-    from debias.report.glossary import figures, judging, metrics, words, works
+    from debias.report.glossary import figures, impact, judging, metrics, words, works
 
     found = (
         *metrics.METRIC_TERMS,
         *metrics.PERFORMANCE_TERMS,
         *figures.FIGURE_TERMS,
         *figures.SPREAD_TERMS,
+        *impact.IMPACT_TERMS,
         *figures.EVIDENCE_TERMS,
         *judging.VERDICT_TERMS,
         *judging.CHOICE_TERMS,
@@ -31,6 +32,8 @@ def terms() -> tuple[Term, ...]:
         *words.WORD_TERMS,
         *works.method_terms(),
         *works.kind_terms(),
+        *works.view_terms(),
+        *works.rule_terms(),
     )
     order = list(Theme)
     return tuple(sorted(found, key=lambda term: order.index(term.theme)))

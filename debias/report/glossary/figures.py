@@ -22,7 +22,7 @@ FIGURE_TERMS = (
             "Of several attributes, the figures of a network name that of the one that uses up most of its bound.",
         ),
         span=Span(-inf, inf, _ALIKE),
-        undefined="a rate that it compares has no value: it is then never 0, and no bound is met",
+        undefined="a rate that it compares has no value; it is then never 0",
         related=("metric", "interval", "privileged", "eps"),
         fields=("Figures.bias", "Parity.bias", "ClusterBias.bias", "SweepPoint.biases", "TrajectoryStep.bias"),
     ),

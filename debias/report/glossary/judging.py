@@ -27,7 +27,6 @@ VERDICT_TERMS = (
         text=(
             "The report is written; the repaired model only with --keep-best. With --confidence a fail needs one "
             "difference shown to be at or beyond the bound, corrected for the number of comparisons.",
-            "An undefined bias meets no bound.",
         ),
         aliases=("exit code 1",),
         related=("pass", "inconclusive", "candidate"),
@@ -56,8 +55,8 @@ VERDICT_TERMS = (
         theme=Theme.VERDICT,
         brief="A figure has no value because no row bears on it; reports show –, JSON null, never 0.",
         text=(
-            "A group without favourable labels has no true positive rate. A bias with such a rate meets no bound: the "
-            "verdict is fail, with --confidence inconclusive.",
+            "A group without favourable labels has no true positive rate. Where the asked metric needs it, the run "
+            "ends with exit code 2 and says which rows are missing; with --confidence the verdict is inconclusive.",
         ),
         aliases=("–", "null", "none"),
         related=("tpr", "small-group"),
@@ -73,6 +72,16 @@ VERDICT_TERMS = (
         aliases=("exit code 2", "exit code 130", "exit status", "return code"),
         related=("pass", "fail", "inconclusive"),
         fields=("Report.exit_code",),
+    ),
+    Term(
+        name="baseline",
+        theme=Theme.VERDICT,
+        brief="A file of findings that are known and accepted: they do not count for the exit code.",
+        text=("A bias that is larger than the one accepted, or has the other sign, is a new finding.",),
+        flags=("--baseline FILE", "--write-baseline FILE"),
+        aliases=("accepted findings",),
+        related=("exit-code", "fail"),
+        fields=("Report.baseline",),
     ),
     Term(
         name="more-rows",

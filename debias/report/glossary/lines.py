@@ -28,11 +28,14 @@ def list_lines(terms: Sequence[Term], width: int) -> list[str]:
 
 def term_lines(term: Term, width: int) -> list[str]:
     """Return all that is known of a term, in lines of at most `width` characters."""
-    lines = [f"{term.title}  ·  {term.theme.value.partition(':')[0]}", ""]
+    about = term.theme.value.partition(":")[0]
+    lines = [*_wrapped(f"{term.title}: {about[0].lower()}{about[1:]}", width), ""]
     for paragraph in (term.brief, *term.text):
         lines += [*_wrapped(paragraph, width), ""]
+    before = ""
     for heading, text in term.entries():
-        lines += _wrapped(text, width, f"  {heading}".ljust(_INDENT))
+        lines += _wrapped(text, width, f"  {heading if heading != before else ''}".ljust(_INDENT))
+        before = heading
     while lines[-1] == "":
         lines.pop()
     return lines

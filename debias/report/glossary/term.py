@@ -29,6 +29,7 @@ class Theme(StrEnum):
     METHOD = "Methods of repair"
     KIND = "Kinds of networks that can be trained"
     VIEW = "Regulatory views"
+    RULE = "Rules of findings, in SARIF and JUnit"
 
 
 SOURCES = {
@@ -41,6 +42,8 @@ SOURCES = {
     "hardt-2016": "M. Hardt, E. Price and N. Srebro, Equality of opportunity in supervised learning, NeurIPS 29 (2016)",
     "kamiran-2012": "F. Kamiran, A. Karim and X. Zhang, Decision theory for discrimination-aware classification, ICDM "
     "2012",
+    "fisher-1922": "R. A. Fisher, Journal of the Royal Statistical Society 85 (1922) 87",
+    "nyc-rules": "Rules of the City of New York, 6 RCNY § 5-300 and following",
     "guidelines-1978": "Uniform Guidelines on Employee Selection Procedures, 29 CFR 1607.4(D) (1978)",
     "brier-1950": "G. W. Brier, Verification of forecasts expressed in terms of probability, Monthly Weather Review 78 "
     "(1950) 1",
@@ -136,8 +139,8 @@ class Term:
         When it has no value; empty where it always has one.
     example : str
         Worked by hand; the last number is the figure.
-    sources : tuple of Cited
-        Where it comes from.
+    sources : tuple of Cited or str
+        Where it comes from: a place in `SOURCES`, or a title with an address.
     aliases : tuple of str
         Other names, for looking up.
     related : tuple of str
@@ -156,7 +159,7 @@ class Term:
     span: Span | None = None
     undefined: str = ""
     example: str = ""
-    sources: tuple[Cited, ...] = ()
+    sources: tuple[Cited | str, ...] = ()
     aliases: tuple[str, ...] = ()
     related: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
@@ -168,7 +171,7 @@ class Term:
         return f"{self.name} ({', '.join(self.aliases)})" if self.aliases else self.name
 
     def entries(self) -> list[tuple[str, str]]:
-        """Return what is known beside the text, each with its heading, in reading order."""
+        """Return what is known beside the text, each with its heading, in reading order; a source each."""
         pairs = [
             ("formula", self.formula),
             ("range", "" if self.span is None else str(self.span)),
@@ -176,7 +179,7 @@ class Term:
             ("example", self.example),
             ("asked by", ", ".join(self.flags)),
             ("in JSON", ", ".join(self.fields)),
-            ("source", "; ".join(map(str, self.sources))),
+            *(("source", str(source)) for source in self.sources),
             ("see also", ", ".join(self.related)),
         ]
         return [(heading, text) for heading, text in pairs if text]
@@ -189,6 +192,12 @@ class Term:
             "aliases": list(self.aliases),
             "brief": self.brief,
             "text": list(self.text),
-            **{heading.replace(" ", "_").lower(): text for heading, text in self.entries()},
+            "formula": self.formula or None,
+            "range": None if self.span is None else str(self.span),
+            "undefined": self.undefined or None,
+            "example": self.example or None,
+            "flags": list(self.flags),
+            "fields": list(self.fields),
+            "sources": list(map(str, self.sources)),
             "related": list(self.related),
         }

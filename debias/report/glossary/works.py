@@ -1,4 +1,4 @@
-"""Terms that the code itself holds: the methods by their docstrings, the kinds of networks by their subnetworks."""
+"""Terms that the code itself holds: methods by their docstrings, kinds of networks by their parts, views, rules."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator
 
 from debias import methods
+from debias.report import regulations
 from debias.report.glossary.term import Cited, Term, Theme
+from debias.report.rules import all_rules
 from debias.training.kinds import KINDS, Kind
 
 _SOURCES = {
@@ -58,6 +60,41 @@ def kind_terms() -> Iterator[Term]:
         flags=("debias train mlp",),
         related=("prune", "gda"),
     )
+
+
+def view_terms() -> Iterator[Term]:
+    """Yield a term for every regulatory view: its data file in words."""
+    for name in regulations.ids():
+        view = regulations.view(name)
+        dated = f"State of {view.as_of}: {view.state}"
+        events = [f"{event.day}: {event.what}" for event in view.events]
+        unsure = [f"Not settled: {text}" for text in view.unsure]
+        yield Term(
+            name=view.id,
+            theme=Theme.VIEW,
+            brief=f"{view.title}.",
+            text=(f"Holds for: {view.holds}", dated, *events, *view.notes, *unsure),
+            sources=tuple(
+                f"{source.title} ({source.dated}), {source.url}" if source.dated else f"{source.title}, {source.url}"
+                for source in view.sources
+            ),
+            flags=(f"--view {view.id}",),
+            related=("impact-ratio", "scoring-rate", "uses-attribute"),
+            fields=("ChosenView.id", "ChosenView.as_of"),
+        )
+
+
+def rule_terms() -> Iterator[Term]:
+    """Yield a term for every rule of a finding."""
+    for rule in all_rules():
+        yield Term(
+            name=rule.id.lower(),
+            theme=Theme.RULE,
+            brief=rule.short,
+            text=(rule.help,),
+            aliases=(rule.name,),
+            related=(rule.metric or "candidate", "baseline"),
+        )
 
 
 _OF_THE_PAPER = ("conventional", "DA-NNet", "Fair(ADB) DA", "Fair(ACL) DA", "MEDL", "Fair(ADB) MEDL")
