@@ -459,3 +459,26 @@ def test_no_table_gets_a_traceback(table: dict[str, Any]) -> None:
             assert error.problems
         else:
             assert set(table) <= {key for verb in held.held.values() for key in verb} | {"audit", "gda"}
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+
+
+class TestPage:
+    """docs/configuration.md, whose commands are run with those of the other pages."""
+
+    @pytest.fixture
+    def place(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "sample_models").symlink_to(Path(__file__).parents[2] / "sample_models")
+        Path("pyproject.toml").write_text(PAGE.partition("```toml\n")[2].partition("```")[0], encoding="utf-8")
+
+    @pytest.mark.usefixtures("place")
+    def test_the_example(self) -> None:
+        assert [problem.found for problem in load(EVERY).unknown] == []
+        assert shown("prune")["test"]["value"] == "sample_models/lender_test.csv"
+
+    @pytest.mark.usefixtures("place")
+    def test_the_message(self) -> None:
+        Path("pyproject.toml").write_text(Path("pyproject.toml").read_text().replace("eps = 0.05", "eps = -1.0"))
+        assert called("audit").err == PAGE.partition("```text\n")[2].partition("```")[0]
