@@ -386,8 +386,8 @@ def test_trained_and_adapted_files(place: Path) -> None:
     clients().to_csv("clients.csv", index=False)
     clients(600, 5).to_csv("later.csv", index=False)
     asked: dict[str, Any] = {
-        "attr": "sex", "label": "label", "cluster": "branch", "seen": 3, "ignore": ("hours", "age"), "epochs": 2, "warmup": 0,
-        "hidden": (4,), "batch_size": 128,
+        "attr": "sex", "label": "label", "cluster": "branch", "seen": 3, "ignore": ("hours", "age"), "epochs": 2,
+        "warmup": 0, "hidden": (4,), "batch_size": 128,
     }  # fmt: skip
     train("medl", "clients.csv", out="medl.pt", **asked)
     found = debias.verify("medl.pt", data="clients.csv")
@@ -410,3 +410,30 @@ def test_trained_and_adapted_files(place: Path) -> None:
     with pytest.raises(ModelError, match="clusters were added"):
         debias.verify("more.pt", source="medl.pt", data="later.csv", recount=True)
     assert (place / "medl.pt").exists()
+
+
+def test_figures_of_a_regression_come_out_again() -> None:
+    from tests.run import test_regression as pay
+
+    pay.table().to_csv("pay.csv", index=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.script(pay.network()), "pay.pt")
+    debias.prune(
+        "pay.pt", "pay.csv", attr="sex", eps=1.5, label="pay", output_kind="value", features=pay.FEATURES, out="out.pt",
+        keep_best=True,
+    )  # fmt: skip
+    found = debias.verify("out.pt", source="pay.pt", data="pay.csv", recount=True)
+    assert found.exit_code == 0, found.statement
+    assert found.recount is not None and set(found.recount.networks) == {"before", "after"}
+
+
+def test_figures_of_a_network_of_clusters_come_out_again() -> None:
+    from tests.run import mixed
+
+    mixed.table().to_csv("jobs.csv", index=False)
+    mixed.save(Path("mixed.pt"), predictor=mixed.predictor_bytes())
+    for verb in ("threshold", "eqodds"):
+        getattr(debias, verb)("mixed.pt", "jobs.csv", attr="sex", eps=0.1, out=f"{verb}.mixed.pt", keep_best=True)
+        found = debias.verify(f"{verb}.mixed.pt", source="mixed.pt", data="jobs.csv", recount=True)
+        assert found.exit_code == 0, found.statement
