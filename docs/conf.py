@@ -36,3 +36,6 @@ html_title = f"debias {release}"
 html_show_sphinx = False
 html_copy_source = False
 html_last_updated_fmt = None
+
+# the manual page: python -m sphinx -W -b man docs OUT
+man_pages = [("reference/verbs", "debias", "repair a network that misses a fairness bound", [author], 1)]

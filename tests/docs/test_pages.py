@@ -249,3 +249,29 @@ def test_code_stays_as_it_is(plain: str) -> None:
 
 def test_flags_and_backticks_are_code() -> None:
     assert markup.text("see --eps and `x_y`, not a_b") == "see `--eps` and `x_y`, not a\\_b"
+
+
+def test_manual_page(built: Path) -> None:
+    """It is made of the same pages, without reading them again, and groff has nothing against it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "man", "-d", "out/.doctrees", "docs", "man"],
+        cwd=built.parent,
+        env={**os.environ, "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    page = built.parent / "man" / "debias.1"
+    text = page.read_text(encoding="utf-8")
+    for verb in VERBS:
+        assert f".SH DEBIAS {verb.upper()}\n" in text
+        for flag in flags(verb) - {"--help", "-h"}:
+            assert flag.replace("-", r"\-") in text, f"{verb} {flag}"
+    groff = shutil.which("groff")
+    if groff is not None:
+        shown = subprocess.run(
+            [groff, "-man", "-Kutf8", "-Tutf8", "-ww", str(page)], capture_output=True, encoding="utf-8", check=False
+        )
+        assert (shown.returncode, shown.stderr) == (0, "")
