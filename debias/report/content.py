@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from debias.report.figures import Figures, Parity
 from debias.report.model import Change, GroupRule, Report
-from debias.report.text import count, ranges, rate, signed, signed_amount, size
+from debias.report.text import between, count, ranges, rate, signed, signed_amount, size
 
 HEADLINES = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE", "no-bound": "NO BOUND"}
 MEASURES = {"balanced-accuracy": "bal.acc", "accuracy": "acc", "f1": "F1", "auroc": "AUROC", "r2": "R²"}
@@ -233,7 +233,9 @@ def _overall(report: Report) -> Section:
 def _groups(report: Report) -> Iterator[Section]:
     for index, attribute in enumerate(report.attributes):
         title = "Groups" if len(report.attributes) == 1 else f"Groups of {attribute.name}"
-        yield _groups_of(title, [(name, figures.parities[index]) for name, figures in _stages(report)])
+        stages = [(name, figures.parities[index]) for name, figures in _stages(report)]
+        yield _groups_of(title, stages)
+        yield from _limits_of(f"Intervals of {title[0].lower()}{title[1:]}", stages)
 
 
 def _groups_of(title: str, stages: list[tuple[str, Parity]]) -> Section:
@@ -262,6 +264,22 @@ def _groups_of(title: str, stages: list[tuple[str, Parity]]) -> Section:
         sentences.append(f"– is undefined: no rows with a favourable label in {', '.join(undefined)}.")
     table = Table(columns, tuple(rows), "llrrrrrr", grouped=len(stages) > 1)
     return Section(title, tuple(sentences), table, key="groups")
+
+
+def _limits_of(title: str, stages: list[tuple[str, Parity]]) -> Iterator[Section]:
+    """Yield the intervals of the groups' rates; nothing where a report has none."""
+    rows, how = [], ""
+    for index, group in enumerate(stages[0][1].groups):
+        for stage, parity in stages:
+            found = parity.groups[index].intervals
+            if found is None:
+                continue
+            how = f"{_percent(found.confidence)} intervals, each by itself ({found.method})."
+            limits = (found.selection_rate, found.tpr, found.fpr, found.balanced_accuracy)
+            rows.append((f"{group.name}*" if group.privileged else group.name, stage, *map(between, limits)))
+    if rows:
+        table = Table(("group", "network", "rate", "TPR", "FPR", "bal.acc"), tuple(rows), "llrrrr", len(stages) > 1)
+        yield Section(title, (how,), table, extra=True, key="groups")
 
 
 def _change(report: Report) -> Iterator[Section]:

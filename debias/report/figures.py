@@ -9,6 +9,17 @@ from pydantic import Field
 from debias.report.numbers import Number, Objective, Part, Rate
 
 
+class GroupIntervals(Part):
+    """Intervals of one group's rates, each by itself: its low and its high limit; None where a rate is undefined."""
+
+    confidence: float = Field(description="Two-sided coverage aimed at, of each interval alone.")
+    method: str = Field(description="How they were made.")
+    selection_rate: tuple[float, float] | None = Field(default=None, description="Of the selection rate.")
+    tpr: tuple[float, float] | None = Field(default=None, description="Of the true positive rate.")
+    fpr: tuple[float, float] | None = Field(default=None, description="Of the false positive rate.")
+    balanced_accuracy: tuple[float, float] | None = Field(default=None, description="Of the balanced accuracy.")
+
+
 class GroupFigures(Part):
     """Counts and rates of one group, of a regression its means; None where undefined.
 
@@ -26,6 +37,7 @@ class GroupFigures(Part):
     fpr: Rate = Field(default=None, description="P(favourable decision | unfavourable label).")
     balanced_accuracy: Rate = Field(default=None, description="(TPR + TNR) / 2 within the group.")
     accuracy: Rate = Field(default=None, description="Share of right decisions within the group.")
+    intervals: GroupIntervals | None = Field(default=None, description="Of the rates; None for a regression.")
     mean_prediction: Number = Field(default=None, description="Mean prediction of a regression.")
     mean_target: Number = Field(default=None, description="Mean of what was to be predicted.")
     mse: Number = Field(default=None, description="Mean squared error of a regression.")

@@ -84,6 +84,11 @@ def rate(value: float | None) -> str:
     return "–" if value is None else Told(f"{value:.4f}", value)
 
 
+def between(limits: tuple[float, float] | None) -> str:
+    """Return the limits of a rate with four decimals, or ``–`` where it is undefined."""
+    return "–" if limits is None else f"{limits[0]:.4f} to {limits[1]:.4f}"
+
+
 def signed(value: float | None) -> str:
     """Return a difference with its sign and four decimals, or ``–`` where it is undefined."""
     return "–" if value is None else Told(f"{value:+.4f}".replace("-", "−"), value)

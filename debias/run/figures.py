@@ -19,6 +19,7 @@ from debias.objective import Judge, Objective, Scorer, decide
 from debias.objective.comparison import Groups
 from debias.report.figures import Figures, GroupFigures, IntervalFigures, Parity
 from debias.run import dispersion
+from debias.run.group_limits import group_limits
 from debias.run.swapping import Swapped
 from debias.words import bare
 
@@ -183,6 +184,7 @@ def probability(cut: float) -> float:
 
 def group_figures(counts: Counts, attribute: Groups) -> list[GroupFigures]:
     """Return the figures of each group, in the order of the groups."""
+    limits = group_limits(counts, DEFAULT_CONFIDENCE)
     rates = (
         metrics.selection_rates(counts),
         metrics.tprs(counts),
@@ -198,6 +200,7 @@ def group_figures(counts: Counts, attribute: Groups) -> list[GroupFigures]:
             weight=float(counts.weight[k]),
             positives=int(counts.positives_n[k]),
             selected=int(counts.selected_n[k]),
+            intervals=limits[k],
             **dict(
                 zip(
                     ("selection_rate", "tpr", "fpr", "balanced_accuracy", "accuracy"),

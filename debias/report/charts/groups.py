@@ -10,7 +10,7 @@ from debias.report.charts.looks import Look
 from debias.report.charts.stages import stages
 from debias.report.figures import GroupFigures, Parity
 from debias.report.model import Report
-from debias.report.text import amount, count, rate, shortened
+from debias.report.text import amount, between, count, rate, shortened
 
 RATES = {
     "selection_rate": ("Selection rate", "P(favourable decision)"),
@@ -68,13 +68,16 @@ def _rows(field: str, called: str, looks: Sequence[Look], parities: Sequence[Par
             one = parity.groups[index]
             value: float | None = getattr(one, field)
             name = shortened(one.name, 60)
+            limits: tuple[float, float] | None = getattr(one.intervals, field, None)
+            within = "" if limits is None else f" [{between(limits)}]"
             dots.append(
                 None
                 if value is None
                 else Dot(
                     value,
-                    f"{name}, {look.name}: {called} {written(value)}, {count(one.n)} rows",
+                    f"{name}, {look.name}: {called} {written(value)}{within}, {count(one.n)} rows",
                     {"figure": field, "series": look.name, "x": one.name[:200], "y": value},
+                    *(limits or ()),
                 )
             )
         group = parities[0].groups[index]
@@ -96,6 +99,8 @@ def _caption(groups: Sequence[GroupFigures], rows: Sequence[Row]) -> str:
     told = []
     if len(rows) < len(groups):
         told.append(f"{len(rows)} of {count(len(groups))} groups: the lowest and the highest before.")
+    if any(dot.ranged for row in rows for _, dot in row.known):
+        told.append("Lines are the intervals of each group by itself.")
     if any(group.privileged for group in groups):
         told.append("* is the privileged group.")
     return " ".join(told)
