@@ -117,6 +117,10 @@ def _limits(report: Report) -> str:
     return told
 
 
+def _made(report: Report) -> str:
+    return "This report does not tell." if report.created is None else f"This report was made at {report.created}."
+
+
 def _missing(report: Report) -> str:
     rows = report.rows
     lacking = ", ".join(f"{count(n)} in {table}" for table, n in rows.missing_attribute.items() if n) or "none"
@@ -197,6 +201,7 @@ FACTS: dict[Fact, Callable[[Report], str]] = {
     "data": _data,
     "hashes": _hashes,
     "limits": _limits,
+    "made": _made,
     "missing": _missing,
     "performance": _performance,
     "repeat": _repeat,

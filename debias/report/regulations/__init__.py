@@ -31,6 +31,7 @@ Fact = Literal[
     "data",
     "hashes",
     "limits",
+    "made",
     "missing",
     "performance",
     "repeat",
