@@ -116,15 +116,18 @@ def _between(interval: IntervalFigures | None, number: Callable[[float | None], 
 
 
 def _overall(found: Difference) -> Section:
-    pairs = [pair for pair in found.figures if pair.attribute is None]
+    # the measure of the objective is one of the others
+    pairs = [pair for pair in found.figures if pair.attribute is None and pair.figure != "performance"]
+    order = list(dict.fromkeys(pair.figure for pair in pairs))
+    pairs.sort(key=lambda pair: order.index(pair.figure))
     rows = tuple((pair.figure.replace("_", " "), STAGES[pair.stage], *_cells(pair)) for pair in pairs)
     columns = ("figure", "stage", "first", "second", "difference")
-    return Section("Figures over all rows", table=Table(columns, rows, "llrrr"), key="figures")
+    return Section("Figures over all rows", table=Table(columns, rows, "llrrr", grouped=True), key="figures")
 
 
 def _groups(found: Difference, attribute: str) -> Iterator[Section]:
     columns = ("group", "figure", "first", "second", "difference")
-    for stage, told in STAGES.items():
+    for stage in ("result", "deployed"):
         pairs = [
             pair
             for pair in found.figures
@@ -132,12 +135,13 @@ def _groups(found: Difference, attribute: str) -> Iterator[Section]:
         ]
         rows = tuple((str(pair.group), pair.figure.replace("_", " "), *_cells(pair)) for pair in pairs)
         table = Table(columns, rows, "llrrr", grouped=True)
-        yield Section(f"Groups of {attribute}: {told}", table=table, extra=stage == "deployed", key="groups")
+        yield Section(f"Groups of {attribute}: {STAGES[stage]}", table=table, extra=stage == "deployed", key="groups")
 
 
 def _cells(pair: FigurePair) -> tuple[str, str, str]:
     if pair.figure == "n":
-        return _count(pair.first), _count(pair.second), signed_amount(pair.difference)
+        change = "–" if pair.difference is None else f"{pair.difference:+,.0f}".replace("-", "−")
+        return _count(pair.first), _count(pair.second), change
     if pair.figure in _RATES:
         return rate(pair.first), rate(pair.second), signed(pair.difference)
     return amount(pair.first), amount(pair.second), signed_amount(pair.difference)
