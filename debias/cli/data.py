@@ -118,7 +118,7 @@ def _check(options: DataOptions) -> None:
     if options.out is not None:
         raise UsageError(Problem("names no data set", f"--out {options.out}", "debias data lists them."))
     asked = (options.source, options.paper, options.part, options.unique)
-    if any(value is not None for value in asked) or options.allow_other_counts or options.force:
+    if any(value is not None for value in asked) or options.allow_other_counts:
         remedy = f"Add it, as in --out {options.name}.csv.gz; debias data {options.name} alone describes the data set."
         raise UsageError(Problem("the table needs a name", "--out", remedy))
 
