@@ -34,7 +34,7 @@ def _term(term: Term) -> Iterator[str]:
     for paragraph in (term.brief, *term.text):
         yield from (text(paragraph), "")
     also = [("also called", ", ".join(term.aliases))] if term.aliases else []
-    for heading, told in also + term.entries():
+    for heading, told in also + [entry for entry in term.entries() if entry[0] != "source"]:
         if heading == "see also":
             told = ", ".join(_links(term))
         elif heading in ("formula", "asked by", "in JSON"):
@@ -42,6 +42,8 @@ def _term(term: Term) -> Iterator[str]:
         else:
             told = text(told)
         yield f":{heading[0].upper() + heading[1:]}: {told}"
+    if term.sources:
+        yield from (":Source:", *(f"    - {text(str(source))}" for source in term.sources))
     yield ""
     if term.theme is Theme.METHOD:
         yield from (f"Its settings: {{doc}}`/reference/verbs/{term.name}`. More: {{doc}}`/methods`.", "")
