@@ -19,7 +19,7 @@ PREFIX = "DEBIAS_"
 """Environment variables: with it a key, or a verb and a key, in capitals."""
 
 OWN_FILE = "DEBIAS_CONFIG"
-_OTHERS = (OWN_FILE, "DEBIAS_TRACEBACK")
+_OTHERS = (OWN_FILE, "DEBIAS_TRACEBACK", "DEBIAS_CACHE")
 _TESTS = "DEBIAS_TEST_"
 _LARGEST = 2**20
 

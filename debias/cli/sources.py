@@ -76,7 +76,7 @@ def repeatable(value: Value) -> Value:
         return value
     program, verb, rest = command.split(" ", 2)
     changes: dict[str, Any] = {"command": f"{program} {verb} --no-config {rest}"}
-    inner = getattr(value, "report", None)
-    if getattr(inner, "command", None):
-        changes["report"] = repeatable(inner)
+    for name in ("report", "training"):
+        if getattr(getattr(value, name, None), "command", None):
+            changes[name] = repeatable(getattr(value, name))
     return value.model_copy(update=changes)  # type: ignore[attr-defined, no-any-return]

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from debias.cli.configuration import load, variable
+from debias.cli.configuration import Held, load, variable
 from debias.cli.main import app
 from debias.cli.settings import FLAG_ONLY, Setting
+from debias.cli.sources import naming_sources, repeatable
 from debias.cli.verbs import VERBS, settings_of_verbs
 from debias.errors import UsageError
 from tests.cli.conftest import FakeRun
@@ -402,6 +403,26 @@ class TestRuns:
         assert json.loads(Path("r.json").read_text())["command"] == printed["command"]
         for command in (printed["command"], printed["report"]["command"]):
             assert command.split()[2] == "--no-config"
+
+    def test_values_within_repeat_too(self) -> None:
+        from tests.report.test_comparison import comparison
+        from tests.report.test_tuning import tuning
+
+        given = {"holdout": 0.3}
+        for value in (comparison(command="debias compare m.pt"), tuning(command="debias tune medl --data d.csv")):
+            inner = "report" if hasattr(value, "report") else "training"
+            for held, asks in ((0.5, True), (0.3, False)):
+                seen = []
+
+                def run(value: Any = value, seen: list[Any] = seen) -> int:
+                    seen.append(repeatable(value))
+                    return 0
+
+                holds = {"holdout": Held(held, "file", "debias.toml holdout")}
+                assert naming_sources(run, EVERY["threshold"], holds, given)() == 0
+                for line in (seen[0].command, getattr(seen[0], inner).command):
+                    assert line is None or (line.split()[2] == "--no-config") is asks
+        assert repeatable(value) is value
 
 
 class TestShown:
