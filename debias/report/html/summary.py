@@ -69,17 +69,27 @@ def _tiles(report: Report, root: str) -> Iterator[Tile]:
     now, at = (report.before, f"{root}/before") if report.after is None else (report.after, f"{root}/after")
     before = None if report.after is None else report.before
     bias = signed_amount if report.task == "regression" else signed
+    bound = _bound(report)
     for index, parity in enumerate(now.parities):
-        between = f"{parity.pair[0]} against {parity.pair[1]}" if parity.pair is not None else "all groups"
-        bound = "" if report.eps is None else f"; bound ±{report.eps:g}"
         path = f"parities/{index}/bias"
         was = None if before is None else Shown(bias(before.parities[index].bias), f"{root}/before/{path}")
-        yield Tile(f"Bias of {parity.attribute}", Shown(bias(parity.bias), f"{at}/{path}"), was, f"{between}{bound}")
+        yield Tile(
+            f"Bias of {parity.attribute}", Shown(bias(parity.bias), f"{at}/{path}"), was, f"{parity.sentence}{bound}"
+        )
     for title, name, show in _MEASURES:
         if getattr(now, name) is None:
             continue
         was = None if before is None else Shown(show(getattr(before, name)), f"{root}/before/{name}")
         yield Tile(title, Shown(show(getattr(now, name)), f"{at}/{name}"), was)
+
+
+def _bound(report: Report) -> str:
+    """Return what was asked, to follow the sentence of a bias."""
+    if report.eps is None:
+        return ""
+    return (
+        f"; asked: above {1 - report.eps:g}" if report.metric == "impact-ratio" else f"; asked: within ±{report.eps:g}"
+    )
 
 
 def _signless(value: float | None) -> str:
