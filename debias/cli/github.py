@@ -41,10 +41,9 @@ def json_without_commands(text: str) -> str:
 
 def workflow_commands(value: Judged) -> str:
     """Return findings as workflow commands, which GitHub shows beside the run: a line for each that is no pass."""
-    from debias.report.comparison import Comparison
-    from debias.report.findings import SETTLED, findings_of
+    from debias.report.findings import SETTLED, findings_of, run_of
 
-    report = value.report if isinstance(value, Comparison) else value
+    report = run_of(value)
     return "".join(
         f"{_annotation(item, report.exit_zero)}\n"
         for item in findings_of(value)

@@ -10,8 +10,7 @@ from pydantic import ValidationError
 from debias.errors import Problem, UsageError
 from debias.report.baseline import BASELINE_VERSION, Accepted, BaselineFile, BaselineUse
 from debias.report.comparison import Comparison
-from debias.report.findings import SETTLED, Finding, Judged, exit_code_of, findings_of, model_name, subject_of
-from debias.report.model import Report
+from debias.report.findings import SETTLED, Finding, Judged, exit_code_of, findings_of, model_name, run_of, subject_of
 from debias.words import count
 
 LARGEST = 16 * 2**20
@@ -128,7 +127,7 @@ def to_baseline(value: Judged, before: BaselineFile | None = None) -> BaselineFi
     reasons = {item.fingerprint: item.reason for item in earlier}
     kept = [item for item in earlier if not any(_about(item, one) for one in found)]
     new = [_accepted(item, reasons.get(item.fingerprint, "")) for item in found if item.status not in SETTLED]
-    report = value.report if isinstance(value, Comparison) else value
+    report = run_of(value)
     return BaselineFile(debias_version=report.debias_version, findings=[*kept, *new])
 
 
@@ -150,7 +149,7 @@ def _accepted(found: Finding, reason: str) -> Accepted:
 
 def exit_reason(value: Judged) -> str | None:
     """Return why the exit code is not that of the verdict, or might not be; None where nothing was asked."""
-    report: Report = value.report if isinstance(value, Comparison) else value
+    report = run_of(value)
     use, found = report.baseline, findings_of(report)
     verdict = exit_code_of(found)
     if report.exit_zero and verdict:

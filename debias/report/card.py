@@ -58,11 +58,9 @@ def to_card(value: Value, licence: str | None = None) -> str:
 
 def report_of(value: Value) -> Report | None:
     """Return the run that a card would be of; None for a value that tells of no model's figures."""
-    from debias.report.comparison import Comparison
+    from debias.report.findings import Judged, run_of
 
-    if isinstance(value, Comparison):
-        return value.report
-    return value if isinstance(value, Report) else None
+    return run_of(value) if isinstance(value, Judged) else None
 
 
 def no_card(report: Report) -> str | None:

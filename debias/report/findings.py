@@ -103,9 +103,14 @@ def model_name(path: str) -> str:
     return posixpath.normpath(PurePath(path).as_posix())
 
 
+def run_of(value: Judged) -> Report:
+    """Return the run that a verdict is of: of a comparison that of its winner."""
+    return value.report if isinstance(value, Comparison) else value
+
+
 def findings_of(value: Judged) -> tuple[Finding, ...]:
     """Return what the exit code depends on, then what stands beside it: the file as it came, other candidates."""
-    report = value.report if isinstance(value, Comparison) else value
+    report = run_of(value)
     subject = subject_of(value)
     gating = list(_gating(report, subject))
     beside: list[Finding] = []
@@ -123,7 +128,7 @@ def subject_of(value: Judged) -> str:
 
     The winner of a comparison is judged as the comparison's, whichever method made it.
     """
-    report = value.report if isinstance(value, Comparison) else value
+    report = run_of(value)
     if report.change is None:
         return DEPLOYED
     return report.baseline.subject if report.baseline is not None else value.verb

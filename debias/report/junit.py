@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 from debias.report.comparison import Comparison
 from debias.report.figures import Figures, GroupFigures, Parity
-from debias.report.findings import Finding, Judged, findings_of
+from debias.report.findings import Finding, Judged, findings_of, run_of
 from debias.report.model import Report
 from debias.report.text import amount, count, rate, signed_amount, visible
 
@@ -20,7 +20,7 @@ _COUNTED = {"tests": "testcase", "failures": "failure", "errors": "error", "skip
 
 def to_junit(value: Judged) -> str:
     """Return the findings of a run as one XML document."""
-    report = value.report if isinstance(value, Comparison) else value
+    report = run_of(value)
     root = ElementTree.Element("testsuites", name=f"debias {visible(value.verb)}")
     found: dict[tuple[str, str, bool], list[Finding]] = {}
     for item in findings_of(value):

@@ -12,8 +12,7 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from debias.report.comparison import Comparison
-from debias.report.findings import SETTLED, Finding, Judged, findings_of, model_name
+from debias.report.findings import SETTLED, Finding, Judged, findings_of, model_name, run_of
 from debias.report.model import Report
 from debias.report.rules import Rule, all_rules
 from debias.report.text import visible
@@ -26,7 +25,7 @@ LONGEST = 2000
 
 def to_sarif(value: Judged) -> str:
     """Return the findings of a run as a SARIF log with one run."""
-    report = value.report if isinstance(value, Comparison) else value
+    report = run_of(value)
     found = [item for item in findings_of(value) if item.gates]
     artifacts = _artifacts(report)
     run = {

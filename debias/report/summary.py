@@ -6,12 +6,10 @@ import html
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from debias.report.comparison import Comparison
 from debias.report.content import Section, Table
 from debias.report.documents import document_of
-from debias.report.findings import Finding, findings_of, told_bound, told_figure
+from debias.report.findings import Finding, Judged, findings_of, run_of, told_bound, told_figure
 from debias.report.markdown import head_lines, section_lines, table_lines
-from debias.report.model import Report
 from debias.report.text import visible
 
 if TYPE_CHECKING:
@@ -29,7 +27,7 @@ def to_summary(value: Value, room: int = ROOM) -> str:
     """
     told = document_of(value)
     text = _joined(head_lines(told))
-    if isinstance(value, Report | Comparison):
+    if isinstance(value, Judged):
         text += _joined(["", *table_lines(_findings(value))])
     parts = len(told.sections)
     spare = room - len((text + _LEFT_OUT.format(parts, parts)).encode())
@@ -58,9 +56,9 @@ def _folded(section: Section) -> str:
     )
 
 
-def _findings(value: Report | Comparison) -> Table:
+def _findings(value: Judged) -> Table:
     """Return the findings as a table: what the exit code depends on first."""
-    report = value.report if isinstance(value, Comparison) else value
+    report = run_of(value)
     bound = told_bound(report) or "–"
     rows = tuple(
         (

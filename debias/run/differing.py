@@ -14,7 +14,7 @@ from debias.errors import Problem, UsageError, together
 from debias.report.comparison import Candidate, Comparison
 from debias.report.difference import Difference, FigurePair, MethodPair, RunInfo, SettingPair, Stage
 from debias.report.figures import Figures, Parity
-from debias.report.findings import Judged
+from debias.report.findings import Judged, run_of
 from debias.report.model import Report
 from debias.report.reading import read
 
@@ -57,7 +57,7 @@ def diff(first: str | Path, second: str | Path, *, tolerance: float = 0.0, fail_
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise UsageError(Problem(f"{tolerance!r} is no tolerance", "--tolerance", "Give 0 or more, as in 0.01."))
     (a, told_a), (b, told_b) = together(lambda: _judged(Path(first)), lambda: _judged(Path(second)))
-    one, other = _run(a), _run(b)
+    one, other = run_of(a), run_of(b)
     obstacles = list(_obstacles(one, other))
     figures = [*_pairs(one, other, "deployed"), *_pairs(one, other, "result")]
     biases = [pair for pair in figures if pair.figure == "bias" and pair.stage == "result"]
@@ -96,10 +96,6 @@ def _judged(path: Path) -> tuple[Judged, bytes]:
         remedy = "Give the JSON reports of two audits, repairs or comparisons."
         raise UsageError(Problem(f"is a report of {told}, which has no verdict about groups", str(path), remedy))
     return value, data
-
-
-def _run(value: Judged) -> Report:
-    return value.report if isinstance(value, Comparison) else value
 
 
 def _result(report: Report) -> Figures:
@@ -271,7 +267,7 @@ def _settings(a: Judged, b: Judged) -> Iterator[SettingPair]:
 
 
 def _all_settings(value: Judged) -> dict[str, Any]:
-    report = _run(value).model_dump(mode="json")
+    report = run_of(value).model_dump(mode="json")
     found: dict[str, Any] = {"verb": value.verb, **{name: report[name] for name in ASKED}}
     change = report["change"] or {}
     found["change"] = {name: change.get(name) for name in _CHANGED}
