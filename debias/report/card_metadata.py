@@ -13,7 +13,7 @@ from typing import Any
 
 from debias.report.figures import Figures
 from debias.report.model import ModelInfo, Report
-from debias.report.text import visible
+from debias.report.text import clipped, visible
 
 LONGEST = 200
 """Characters of a name in the metadata."""
@@ -159,7 +159,6 @@ def _key(name: str) -> str:
 def _scalar(value: Any) -> str:
     """Return JSON, which YAML reads too; exponents get the point that YAML 1.1 asks for."""
     if isinstance(value, str):
-        text = visible(value)
-        return json.dumps(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…", ensure_ascii=False)
+        return json.dumps(clipped(visible(value), LONGEST), ensure_ascii=False)
     text = json.dumps(value)
     return re.sub(r"\A(-?\d+)e", r"\1.0e", text)

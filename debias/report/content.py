@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from debias.report.figures import Figures, Parity
 from debias.report.model import Change, GroupRule, Report
-from debias.report.text import between, count, ranges, rate, signed, signed_amount, size
+from debias.report.networks import after_name, before_name
+from debias.report.text import between, bracketed, count, percent, ranges, rate, signed, signed_amount, size
 
 HEADLINES = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE", "no-bound": "NO BOUND"}
 MEASURES = {"balanced-accuracy": "bal.acc", "accuracy": "acc", "f1": "F1", "auroc": "AUROC", "r2": "R²"}
@@ -109,13 +110,11 @@ def _repair(report: Report) -> Iterator[Section]:
 
 def _stages(report: Report, every: bool = False) -> list[tuple[str, Figures]]:
     """Networks to show, in reading order; the best threshold only where `every` asks for it."""
-    before = "as deployed" if report.verb == "audit" else "before"
-    after = "after" if report.output is not None else "candidate"
     named = [
-        (before, report.before),
+        (before_name(report), report.before),
         ("best threshold", report.best_threshold if every else None),
         ("threshold only", report.threshold_only if report.verb != "threshold" or report.after is None else None),
-        (after, report.after),
+        (after_name(report), report.after),
     ]
     return [(name, figures) for name, figures in named if figures is not None]
 
@@ -163,19 +162,15 @@ def _bias(report: Report) -> Section:
             items.append(f"{who}: {parity.sentence}{_interval(parity, report.task == 'regression')}")
     confidence = [parity.interval.confidence for parity in report.before.parities if parity.interval is not None]
     if confidence:
-        sentences.append(f"In brackets: {_percent(confidence[0])} interval for the bias, from these rows alone.")
+        sentences.append(f"In brackets: {percent(confidence[0])} interval for the bias, from these rows alone.")
     return Section("Bias", tuple(sentences), items=tuple(items), key="bias")
 
 
 def _interval(parity: Parity, regression: bool) -> str:
     if parity.interval is None:
         return ""
-    low, high = map(signed_amount if regression else signed, (parity.interval.low, parity.interval.high))
-    return f" [{low}, {high}]"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.4g}%"
+    limits = bracketed(parity.interval.low, parity.interval.high, signed_amount if regression else signed)
+    return f" {limits}"
 
 
 def _overall(report: Report) -> Section:
@@ -274,7 +269,7 @@ def _limits_of(title: str, stages: list[tuple[str, Parity]]) -> Iterator[Section
             found = parity.groups[index].intervals
             if found is None:
                 continue
-            how = f"{_percent(found.confidence)} intervals, each by itself ({found.method})."
+            how = f"{percent(found.confidence)} intervals, each by itself ({found.method})."
             limits = (found.selection_rate, found.tpr, found.fpr, found.balanced_accuracy)
             rows.append((f"{group.name}*" if group.privileged else group.name, stage, *map(between, limits)))
     if rows:
@@ -323,7 +318,7 @@ def _scores(report: Report, change: Change) -> Iterator[str]:
         if change.rule.shared_draws is not None:
             yield (
                 "Some decisions are drawn, by a seeded hash of the features: the same person gets the same decision. "
-                f"{_percent(change.rule.shared_draws)} of the verdict rows share their draw with another row."
+                f"{percent(change.rule.shared_draws)} of the verdict rows share their draw with another row."
             )
     elif report.after is not None:
         yield (

@@ -8,7 +8,7 @@ from typing import Any
 from debias.report.content import Document, Section, Table
 from debias.report.difference import Difference, FigurePair, RunInfo, Stage
 from debias.report.figures import IntervalFigures
-from debias.report.text import amount, count, rate, signed, signed_amount
+from debias.report.text import amount, bracketed, count, rate, signed, signed_amount
 from debias.words import bare
 
 HEADLINES = {"worse": "WORSE", "not-worse": "NOT WORSE", "same": "SAME", "not-compared": "NOT COMPARED"}
@@ -112,7 +112,7 @@ def _scale(found: Difference) -> Callable[[float | None], str]:
 
 
 def _between(interval: IntervalFigures | None, number: Callable[[float | None], str]) -> str:
-    return "–" if interval is None else f"[{number(interval.low)}, {number(interval.high)}]"
+    return "–" if interval is None else bracketed(interval.low, interval.high, number)
 
 
 def _overall(found: Difference) -> Section:

@@ -8,6 +8,7 @@ from debias.report.content import Section, Table
 from debias.report.evidence import CrossedGroup, Crossing, LayerChange, Sweep, SweepPoint
 from debias.report.figures import GroupFigures
 from debias.report.model import Report
+from debias.report.networks import after_name, before_name
 from debias.report.text import amount, count, ranges, rate, signed, signed_amount
 
 STEPS = 12
@@ -151,9 +152,9 @@ def crossing_sections(report: Report) -> Iterator[Section]:
 
 def _crossing(report: Report, crossing: Crossing) -> Section:
     regression = report.task == "regression"
-    stages = [("as deployed" if report.verb == "audit" else "before", "before")]
+    stages = [(before_name(report), "before")]
     if any(cell.after for cell in crossing.cells):
-        stages.append((_after(report), "after"))
+        stages.append((after_name(report), "after"))
     # The largest bear most on people; the lowest and the highest rate are told in any case.
     largest = sorted(range(len(crossing.cells)), key=lambda place: -crossing.cells[place].before.n)[:CELLS]
     cells = [crossing.cells[place] for place in sorted(largest)]
@@ -179,10 +180,6 @@ def _crossing(report: Report, crossing: Crossing) -> Section:
     items = () if regression else tuple(_ends(crossing.cells, stages))
     title = f"Crossed: {' × '.join(crossing.attributes)}"
     return Section(title, tuple(sentences), table, items, extra=True, key="crossings")
-
-
-def _after(report: Report) -> str:
-    return "after" if report.output is not None else "candidate"
 
 
 def _cell(cell: CrossedGroup, stages: Sequence[tuple[str, str]], regression: bool) -> Iterator[tuple[str, ...]]:

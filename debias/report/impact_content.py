@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from debias.report.content import Section, Table
 from debias.report.impact import Compared, GroupImpact, Impact, RateImpact
 from debias.report.model import Report
+from debias.report.networks import after_name, before_name
 from debias.report.regulation_facts import uses_attribute
 from debias.report.text import Told, count, rate, shortened, signed
 
@@ -34,9 +35,7 @@ def impact_sections(report: Report) -> Iterator[Section]:
 
 def stages(report: Report, item: Impact, kind: str) -> list[Stage]:
     """Return one kind of rates by network, in reading order; none where the task has none."""
-    before = "as deployed" if report.verb == "audit" else "before"
-    after = "after" if report.output is not None else "candidate"
-    named = [(before, item.before), (after, item.after)]
+    named = [(before_name(report), item.before), (after_name(report), item.after)]
     return [(name, found) for name, rates in named for found in rates if found.rate == kind]
 
 

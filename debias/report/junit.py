@@ -13,7 +13,7 @@ from debias.report.comparison import Comparison
 from debias.report.figures import Figures, GroupFigures, Parity
 from debias.report.findings import Finding, Judged, findings_of, run_of
 from debias.report.model import Report
-from debias.report.text import amount, count, rate, signed_amount, visible
+from debias.report.text import amount, bracketed, count, percent, rate, signed_amount, visible
 
 _COUNTED = {"tests": "testcase", "failures": "failure", "errors": "error", "skipped": "skipped"}
 
@@ -115,8 +115,8 @@ def _lines(parity: Parity) -> Iterator[str]:
     """Yield the figures of an attribute's groups."""
     yield f"bias {signed_amount(parity.bias)}: {parity.sentence}"
     if parity.interval is not None:
-        low, high = signed_amount(parity.interval.low), signed_amount(parity.interval.high)
-        yield f"{100 * parity.interval.confidence:g}% interval [{low}, {high}]"
+        limits = bracketed(parity.interval.low, parity.interval.high, signed_amount)
+        yield f"{percent(parity.interval.confidence)} interval {limits}"
     for group in parity.groups:
         yield f"{group.name}{' (privileged)' if group.privileged else ''}: {_group(group)}"
 

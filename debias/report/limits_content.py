@@ -8,7 +8,7 @@ from debias.report.content import Section
 from debias.report.evidence_content import FEW, small_groups
 from debias.report.figures import Figures, Parity
 from debias.report.model import Report
-from debias.report.text import amount, count, rate, signed, signed_amount
+from debias.report.text import amount, count, percent, rate, signed, signed_amount
 
 NAMED = 8
 """Small groups that are named in a sentence."""
@@ -79,7 +79,7 @@ def _uncertain(report: Report) -> Iterator[str]:
             yield f"How far {of} would move on other rows was not worked out."
         else:
             low, high = parity.interval.low, parity.interval.high
-            told = f"The {100 * parity.interval.confidence:.4g}% interval of {of} is {show(low)} to {show(high)}"
+            told = f"The {percent(parity.interval.confidence)} interval of {of} is {show(low)} to {show(high)}"
             yield f"{told}{_beside_bound(parity, report.eps)}."
     for missing in report.more_rows:
         yield (

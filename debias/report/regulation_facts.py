@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 from debias.report.figures import Figures
 from debias.report.model import Report
+from debias.report.networks import after_name, before_name
 from debias.report.regulations import Fact
-from debias.report.text import count, rate, shortened, signed
+from debias.report.text import bracketed, count, percent, rate, shortened, signed, signed_amount
 
 NAMES = 8
 """Names that a text lists before it counts the rest."""
@@ -44,9 +45,9 @@ def _joined(parts: Iterator[str]) -> str:
 
 
 def _stages(report: Report) -> Iterator[tuple[str, Figures]]:
-    yield ("as deployed" if report.verb == "audit" else "before"), report.before
+    yield before_name(report), report.before
     if report.after is not None:
-        yield "after", report.after
+        yield after_name(report), report.after
 
 
 def _alternatives(report: Report) -> str:
@@ -89,13 +90,15 @@ def _change(report: Report) -> str:
 
 
 def _confidence(report: Report) -> str:
+    show = signed_amount if report.task == "regression" else signed
     told = []
     for stage, figures in _stages(report):
         for parity in figures.parities:
             if parity.interval is not None:
-                low, high, sure = parity.interval.low, parity.interval.high, 100 * parity.interval.confidence
-                told.append(f"{stage}, {shortened(parity.attribute, LONGEST)}: {sure:.4g}% [{low:+.4f}, {high:+.4f}].")
-    return " ".join(told).replace("-", "−") or "No interval could be given."
+                limits = bracketed(parity.interval.low, parity.interval.high, show)
+                sure = percent(parity.interval.confidence)
+                told.append(f"{stage}, {shortened(parity.attribute, LONGEST)}: {sure} {limits}.")
+    return " ".join(told) or "No interval could be given."
 
 
 def _data(report: Report) -> str:

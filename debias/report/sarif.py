@@ -15,7 +15,7 @@ from urllib.parse import quote
 from debias.report.findings import SETTLED, Finding, Judged, findings_of, model_name, run_of
 from debias.report.model import Report
 from debias.report.rules import Rule, all_rules
-from debias.report.text import visible
+from debias.report.text import clipped, visible
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FINGERPRINT = "debiasFinding/v1"
@@ -178,9 +178,7 @@ def _properties(value: Judged, report: Report, found: list[Finding]) -> dict[str
 
 def _plain(text: str) -> str:
     """Return text as a message: no embedded link, no placeholder (sections 3.11.5 and 3.11.6 of the standard)."""
-    text = visible(text)
-    if len(text) > LONGEST:
-        text = f"{text[: LONGEST - 1]}…"
+    text = clipped(visible(text), LONGEST)
     if "](" in text:
         text = text.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
     if re.search(r"\{\d+\}", text):

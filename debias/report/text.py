@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 
 # Joiners that some scripts and emoji need; everything else that cannot be printed is shown escaped.
 _HARMLESS = {"\u200c", "\u200d", "\u00a0", "\u3000"}
@@ -60,6 +61,11 @@ def shortened(text: str, longest: int) -> str:
     return f"{front}…{back}"
 
 
+def clipped(text: str, longest: int) -> str:
+    """Return text with its end cut off where it has more than `longest` characters."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
 def columns(text: str) -> int:
     """Return the columns that a text takes where letters are of one width: wide ones take two."""
     return sum(map(_columns, text))
@@ -92,6 +98,16 @@ def between(limits: tuple[float, float] | None) -> str:
 def signed(value: float | None) -> str:
     """Return a difference with its sign and four decimals, or ``–`` where it is undefined."""
     return "–" if value is None else Told(f"{value:+.4f}".replace("-", "−"), value)
+
+
+def percent(share: float) -> str:
+    """Return a share as ``95%``, with at most four digits."""
+    return f"{100 * share:.4g}%"
+
+
+def bracketed(low: float, high: float, show: Callable[[float], str]) -> str:
+    """Return the limits of an interval as ``[−0.12, +0.03]``."""
+    return f"[{show(low)}, {show(high)}]"
 
 
 def amount(value: float | None) -> str:

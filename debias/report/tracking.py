@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from debias.errors import Problem, UsageError, WriteError
-from debias.report.text import visible
+from debias.report.text import clipped, visible
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -252,8 +252,7 @@ def _told(
 
 
 def _text(value: Any, longest: int) -> str:
-    text = visible(str(value))
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return clipped(visible(str(value)), longest)
 
 
 def _figures(figures: Figures, stage: str, names: _Names) -> Iterator[Metric]:

@@ -11,8 +11,7 @@ from debias.report.charts.chart import HALF, Chart
 from debias.report.charts.colours import stand_in
 from debias.report.charts.scales import across
 from debias.report.charts.svg import Data, Mark
-from debias.report.charts.widths import width_of
-from debias.report.text import shortened
+from debias.report.charts.widths import LEAST, fitting, width_of
 
 _ROW = 24
 
@@ -50,8 +49,9 @@ class BarPlot:
         """Return the chart, `width` pixels wide."""
         handles = self._handles()
         top = above(handles, width)
-        left = 20 + max(width_of(shortened(bar.name, self.longest), SMALL) for bar in self.bars)
         right = 16 + max(width_of(bar.beside, SMALL) for bar in self.bars)
+        names = [fitting(bar.name, self.longest, SMALL, width - right - 20 - LEAST) for bar in self.bars]
+        left = 20 + max(width_of(name, SMALL) for name in names)
         canvas = Canvas(id, width, top + _ROW * len(self.bars) + AXIS)
         axes = canvas.panel(left, top, right, AXIS)
         high = max(bar.value for bar in self.bars) * 1.04 or 1.0
@@ -61,7 +61,7 @@ class BarPlot:
         axes.set_xlabel(self.axis, labelpad=4)
         axes.axvline(0, color=stand_in("muted"), linewidth=1)
         a_pixel = high / (width - left - right)
-        for at, bar in enumerate(self.bars):
+        for at, (bar, name) in enumerate(zip(self.bars, names, strict=True)):
             colour = stand_in(bar.kind.colour)
             look: dict[str, Any] = {
                 "facecolor": colour,
@@ -71,7 +71,6 @@ class BarPlot:
             }
             (drawn,) = axes.barh(at, bar.value, height=0.62, **look)
             canvas.shape(drawn, Mark(bar.value, at, bar.tip, bar.data))
-            name = shortened(bar.name, self.longest)
             axes.text(-10 * a_pixel, at, name, ha="right", va="center_baseline", fontsize=SMALL)
             beside = high + (right - 4) * a_pixel
             axes.text(beside, at, bar.beside, ha="right", va="center_baseline", fontsize=SMALL)

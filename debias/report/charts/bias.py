@@ -8,7 +8,7 @@ from debias.report.charts.chart import Chart
 from debias.report.charts.dots import Dot, DotPlot, Row
 from debias.report.charts.stages import bound, stages
 from debias.report.model import Report
-from debias.report.text import shortened, signed, signed_amount
+from debias.report.text import percent, shortened, signed, signed_amount
 
 
 def bias_chart(report: Report) -> Iterator[Chart]:
@@ -25,7 +25,7 @@ def bias_chart(report: Report) -> Iterator[Chart]:
             low = high = None
             if parity.interval is not None:
                 low, high = parity.interval.low, parity.interval.high
-                within = f", {100 * parity.interval.confidence:.4g}% interval {written(low)} to {written(high)}"
+                within = f", {percent(parity.interval.confidence)} interval {written(low)} to {written(high)}"
             data = {"figure": "bias", "series": look.name, "x": attribute.name[:200], "y": parity.bias}
             tip = f"{name}: bias {written(parity.bias)}{within}"
             dots: list[Dot | None] = [None] * len(shown)

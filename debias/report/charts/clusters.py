@@ -14,7 +14,7 @@ from debias.report.charts.svg import Data, Mark
 from debias.report.effects import ClusterFigures, Effects
 from debias.report.figures import IntervalFigures
 from debias.report.model import Report
-from debias.report.text import amount, count, rate, shortened, signed, signed_amount
+from debias.report.text import amount, count, percent, rate, shortened, signed, signed_amount
 
 LISTED = 32
 """Clusters that have a line of their own; more stand side by side without their names."""
@@ -120,7 +120,7 @@ def _mark(cluster: ClusterFigures, figure: _Figure, network: str, x: float) -> M
     interval = figure.interval(cluster)
     within = ""
     if interval is not None:
-        within = f" ({100 * interval.confidence:.4g}% interval {figure.written(interval.low)} to "
+        within = f" ({percent(interval.confidence)} interval {figure.written(interval.low)} to "
         within += f"{figure.written(interval.high)})"
     known = "" if cluster.known else ", not known to the network"
     tip = f"{shortened(cluster.name, 60)}, {network}: {figure.name} {figure.written(value)}{within}, "

@@ -14,7 +14,7 @@ from debias.report.charts.looks import Look
 from debias.report.charts.scales import finite
 from debias.report.charts.stages import after_look, before_look
 from debias.report.charts.svg import Data, Mark
-from debias.report.charts.widths import width_of
+from debias.report.charts.widths import fitting, width_of
 from debias.report.evidence import CrossedGroup, Crossing
 from debias.report.figures import GroupFigures
 from debias.report.model import Report
@@ -90,7 +90,7 @@ def _chart(id: str, crossing: Crossing, sides: _Sides, stage: _Stage) -> Chart:
     canvas.text(left - 10, 10, by[0], ha="right", color=stand_in("muted"), fontsize=TINY)
     wide = (width - left - 4) / len(along)
     for place, name in enumerate(along):
-        shown = _fitting(_joined(name), wide - 6)
+        shown = fitting(_joined(name), _NAME, TINY, wide - 6)
         axes.text(place + 0.5, -8 / _ROW, shown, ha="center", va="bottom", fontsize=TINY)
     for place, name in enumerate(down):
         axes.text(
@@ -104,14 +104,6 @@ def _chart(id: str, crossing: Crossing, sides: _Sides, stage: _Stage) -> Chart:
         f"{what} by {' and '.join(by)}, {stage.look.name}",
         _caption(crossing, len(cells)),
         f"{what} of {count(len(cells))} combinations, {stage.look.name}: {_extremes(list(cells.values()), stage)}.",
-    )
-
-
-def _fitting(text: str, room: float) -> str:
-    """Return a text cut so that it has room."""
-    return next(
-        (shown for longest in range(_NAME, 2, -1) if width_of(shown := shortened(text, longest), TINY) <= room),
-        "…",
     )
 
 

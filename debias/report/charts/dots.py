@@ -12,8 +12,7 @@ from debias.report.charts.colours import stand_in
 from debias.report.charts.looks import Look
 from debias.report.charts.scales import across, finite, limits
 from debias.report.charts.svg import Data, Mark
-from debias.report.charts.widths import width_of
-from debias.report.text import shortened
+from debias.report.charts.widths import LEAST, fitting, width_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,8 +104,9 @@ class DotPlot:
         """Return the chart, `width` pixels wide."""
         apart = _APART if any(dot.ranged for row in self.rows for _, dot in row.known) else 0
         step = max(_ROW, apart * max(len(row.known) for row in self.rows) + 8)
-        left = 20 + max(width_of(shortened(row.name, NAME), SMALL) for row in self.rows)
         right = 12 if self.written is None else 20 + max(width_of(self.beside(row), SMALL) for row in self.rows)
+        names = [fitting(row.name, NAME, SMALL, width - right - 20 - LEAST) for row in self.rows]
+        left = 20 + max(width_of(name, SMALL) for name in names)
         handles = self._handles()
         legend = above(handles, width)
         canvas = Canvas(id, width, round(legend + step * len(self.rows) + AXIS))
@@ -115,7 +115,7 @@ class DotPlot:
         if self.joined and not apart:
             self._changes(axes)
         self._series(canvas, axes, apart / step)
-        self._names(axes, left, width - right, canvas)
+        self._names(axes, names, left, width - right, canvas)
         canvas.legend(handles)
         return canvas.chart(key, title, caption, alt)
 
@@ -158,11 +158,10 @@ class DotPlot:
             marks = [Mark(dot.value or 0.0, at, dot.tip, dot.data) for at, dot in placed]
             canvas.points(axes, marks, zorder=3 + index, **look.of_points)
 
-    def _names(self, axes: Axes, left: float, right: float, canvas: Canvas) -> None:
+    def _names(self, axes: Axes, names: Sequence[str], left: float, right: float, canvas: Canvas) -> None:
         low, high = axes.get_xlim()
         a_pixel = (high - low) / (right - left)
-        for at, row in enumerate(self.rows):
-            name = shortened(row.name, NAME)
+        for at, (row, name) in enumerate(zip(self.rows, names, strict=True)):
             axes.text(low - 10 * a_pixel, at, name, ha="right", va="center_baseline", fontsize=SMALL)
             if self.written is not None:
                 beside = high + (canvas.width - right - 4) * a_pixel

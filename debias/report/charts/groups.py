@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from debias.report.charts.chart import Chart
 from debias.report.charts.dots import Dot, DotPlot, Row
 from debias.report.charts.looks import Look
+from debias.report.charts.scales import brief
 from debias.report.charts.stages import stages
 from debias.report.figures import GroupFigures, Parity
 from debias.report.model import Report
@@ -29,7 +30,7 @@ def group_charts(report: Report) -> Iterator[Chart]:
     """Yield a chart of each figure that groups have, for each attribute."""
     shown = stages(report)
     figures = MEANS if report.task == "regression" else RATES
-    written = amount if report.task == "regression" else _short
+    written = amount if report.task == "regression" else brief
     for index, attribute in enumerate(report.attributes):
         parities = [figures_.parities[index] for _, figures_ in shown]
         of = f" of {shortened(attribute.name, 40)}" if len(report.attributes) > 1 else ""
@@ -53,10 +54,6 @@ def group_charts(report: Report) -> Iterator[Chart]:
                 caption=_caption(parities[0].groups, rows),
                 alt=_alt(title, rows),
             )
-
-
-def _short(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
 
 
 def _rows(field: str, called: str, looks: Sequence[Look], parities: Sequence[Parity]) -> list[Row]:

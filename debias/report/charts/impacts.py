@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from debias.report.charts.chart import Chart
 from debias.report.charts.dots import Dot, DotPlot, Row
+from debias.report.charts.scales import brief
 from debias.report.charts.stages import after_look, before_look
 from debias.report.charts.svg import Data
 from debias.report.impact import Impact, RateImpact
@@ -52,7 +53,7 @@ def _chart(report: Report, impact: Impact, index: int, several: bool) -> Iterato
         rows=rows,
         least=0.0,
         zero=True,
-        written=lambda value: "–" if value is None else f"{value:.3f}",
+        written=brief,
     )
     if not rows or plot.empty:
         return

@@ -10,7 +10,7 @@ from debias.report.charts.canvas import SMALL, Canvas, above
 from debias.report.charts.chart import FULL, HALF, Chart
 from debias.report.charts.colours import stand_in
 from debias.report.charts.svg import Data, Mark
-from debias.report.charts.widths import width_of
+from debias.report.charts.widths import LEAST, fitting, width_of
 from debias.report.evidence import LayerChange
 from debias.report.model import Report
 from debias.report.text import amount, count, ranges, shortened
@@ -51,9 +51,10 @@ def _caption(shown: Sequence[LayerChange], every: Sequence[LayerChange]) -> str:
 
 def _units(layers: Sequence[LayerChange], every: Sequence[LayerChange]) -> Chart:
     width = FULL if max(layer.units for layer in layers) > _WIDE else HALF
-    left = 20 + max(width_of(shortened(layer.layer, _NAME), SMALL) for layer in layers)
     beside = [f"{count(len(layer.pruned))} of {count(layer.units)}" for layer in layers]
     right = 16 + max(width_of(one, SMALL) for one in beside)
+    names = [fitting(layer.layer, _NAME, SMALL, width - right - 20 - LEAST) for layer in layers]
+    left = 20 + max(width_of(name, SMALL) for name in names)
     handles = _handles()
     top = above(handles, width)
     canvas = Canvas("chart-layers-units", width, top + _ROW * len(layers) + 6)
@@ -65,7 +66,7 @@ def _units(layers: Sequence[LayerChange], every: Sequence[LayerChange]) -> Chart
     cell = min(_CELL, room / max(layer.units for layer in layers))
     for at, layer in enumerate(layers):
         _strip(canvas, axes, at, layer, cell)
-        axes.text(-10, at, shortened(layer.layer, _NAME), ha="right", va="center_baseline", fontsize=SMALL)
+        axes.text(-10, at, names[at], ha="right", va="center_baseline", fontsize=SMALL)
         axes.text(room + right - 4, at, beside[at], ha="right", va="center_baseline", fontsize=SMALL)
     canvas.legend(handles)
     total = sum(len(layer.pruned) for layer in every)

@@ -31,6 +31,11 @@ def limits(
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
+def brief(value: float | None) -> str:
+    """Return a rate with three decimals, or ``–`` where it is undefined."""
+    return "–" if value is None else f"{value:.3f}"
+
+
 def ticks(low: float, high: float, most: int = 5, whole: bool = False) -> tuple[list[float], list[str]]:
     """Return round numbers between the limits with their labels, of as many decimals as they need."""
     from matplotlib.ticker import MaxNLocator

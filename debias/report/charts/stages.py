@@ -5,18 +5,19 @@ from __future__ import annotations
 from debias.report.charts.looks import Look
 from debias.report.figures import Figures
 from debias.report.model import Report
+from debias.report.networks import after_name, before_name
 
 
 def before_look(report: Report) -> Look:
     """Return how the network that came in looks."""
     if report.verb == "audit":
-        return Look("as deployed", "after")
-    return Look("before", "before", hollow=True, size=9, dash=(0, (5, 2)))
+        return Look(before_name(report), "after")
+    return Look(before_name(report), "before", hollow=True, size=9, dash=(0, (5, 2)))
 
 
 def after_look(report: Report) -> Look:
     """Return how the network that was made looks."""
-    return Look("after" if report.output is not None else "candidate", "after")
+    return Look(after_name(report), "after")
 
 
 def stages(report: Report, every: bool = False) -> list[tuple[Look, Figures]]:
