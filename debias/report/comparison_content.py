@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from debias.report.comparison import Candidate, Comparison, FrontPoint
 from debias.report.content import Document, Section, Table, document
 from debias.report.text import count, rate, signed
+from debias.report.thinning import thinned
 
 BOUND = {"pass": "met", "fail": "missed", "inconclusive": "open", "no-bound": "–"}
 # More points of the front than this are thinned out for a reader; JSON has all of them.
@@ -87,7 +88,7 @@ def _seconds(candidate: Candidate) -> str:
 
 def _front(found: Comparison) -> Section:
     points = [point for point in found.front if point.overall]
-    shown = _thinned(points)
+    shown = thinned(points, POINTS)
     words, short = ("R²", "R²") if found.report.task == "regression" else ("balanced accuracy", "bal.acc")
     sentences = [
         f"No step of any method has both a higher {words} and a smaller |bias| on the selection rows than one of these."
@@ -100,14 +101,6 @@ def _front(found: Comparison) -> Section:
 
 def _step(point: FrontPoint) -> str:
     return f"{point.method}, step {count(point.step)}" + (", as returned" if point.chosen else "")
-
-
-def _thinned(points: Sequence[FrontPoint]) -> list[FrontPoint]:
-    """Return at most `POINTS` of the points, evenly spaced, both ends among them."""
-    if len(points) <= POINTS:
-        return list(points)
-    last = len(points) - 1
-    return [points[round(index * last / (POINTS - 1))] for index in range(POINTS)]
 
 
 def _repeat(found: Comparison) -> Iterator[Section]:

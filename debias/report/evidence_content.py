@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from debias.fairness.impact import SMALL_SHARE
 from debias.report.content import Section, Table
 from debias.report.evidence import CrossedGroup, Crossing, LayerChange, Sweep, SweepPoint
 from debias.report.figures import GroupFigures
 from debias.report.model import Report
 from debias.report.networks import after_name, before_name
 from debias.report.text import amount, count, ranges, rate, signed, signed_amount
+from debias.report.thinning import evenly, spread
 
 STEPS = 12
 """Steps of a trajectory that a reader is shown; JSON has all."""
@@ -19,8 +21,6 @@ CELLS = 60
 """Crossed groups that a reader is shown; JSON has all."""
 FEW = 30
 """Rows below which a rate is rough."""
-SHARE = 0.02
-"""Share of the rows below which a group is small (New York City's rule on hiring tools lets such ones be left out)."""
 
 
 def trajectory_sections(report: Report) -> Iterator[Section]:
@@ -30,7 +30,7 @@ def trajectory_sections(report: Report) -> Iterator[Section]:
         return
     regression = report.task == "regression"
     chosen = next((place for place, step in enumerate(steps) if step.step == change.chosen_step), -1)
-    shown = _spread(len(steps), STEPS, range(chosen - 2, chosen + 3))
+    shown = spread(len(steps), STEPS, range(chosen - 2, chosen + 3))
     sentences = [
         f"On the {count(report.rows.selection)} selection rows; step 0 is the unchanged network, * was chosen.",
         "R² and bias of the network at each step."
@@ -113,7 +113,7 @@ def sweep_sections(report: Report) -> Iterator[Section]:
 def _thresholds(sweep: Sweep, several: bool) -> Iterator[tuple[str, ...]]:
     points = sweep.points
     used = max((place for place, point in enumerate(points) if point.threshold <= sweep.deployed), default=-1)
-    for place in _evenly([point.threshold for point in points], THRESHOLDS, {used} if used >= 0 else set()):
+    for place in evenly([point.threshold for point in points], THRESHOLDS, [used] if used >= 0 else []):
         point = points[place]
         yield (
             *((sweep.network,) if several else ()),
@@ -214,12 +214,12 @@ def _ends(cells: Iterable[CrossedGroup], stages: Sequence[tuple[str, str]]) -> I
 
 
 def small_groups(report: Report) -> list[tuple[str, GroupFigures]]:
-    """Return the groups of few verdict rows, each with its attribute: fewer than `FEW`, or than `SHARE` of them."""
+    """Return the groups of few verdict rows, each with its attribute: below `FEW`, or `SMALL_SHARE` of them."""
     return [
         (parity.attribute, group)
         for parity in report.before.parities
         for group in parity.groups
-        if group.n < FEW or group.n < SHARE * report.before.n
+        if group.n < FEW or group.n < SMALL_SHARE * report.before.n
     ]
 
 
@@ -234,27 +234,5 @@ def small_sections(report: Report) -> Iterator[Section]:
         f"{name}: {count(group.n)} rows, {100 * group.n / max(whole, 1):.2g}%"
         for name, (_, group) in zip(names, found, strict=True)
     )
-    few = f"Fewer than {FEW} rows, or than {100 * SHARE:g}% of the {count(whole)} verdict rows"
+    few = f"Fewer than {FEW} rows, or than {100 * SMALL_SHARE:g}% of the {count(whole)} verdict rows"
     yield Section("Small groups", (f"{few}: their rates are rough.",), items=items, key="rows")
-
-
-def _spread(size: int, most: int, near: Iterable[int]) -> list[int]:
-    """Return at most `most` of the places 0 … size − 1: the ends, those of `near`, the others evenly."""
-    if size <= most:
-        return list(range(size))
-    kept = {0, size - 1, *(place for place in near if 0 <= place < size)}
-    left = most - len(kept)
-    kept |= {round(index * (size - 1) / (left + 1)) for index in range(1, left + 1)}
-    return sorted(kept)
-
-
-def _evenly(values: Sequence[float], most: int, kept: set[int]) -> list[int]:
-    """Return at most `most` places of rising values: the ends, those to keep, the others evenly by size."""
-    if len(values) <= most:
-        return list(range(len(values)))
-    last = len(values) - 1
-    kept = {0, last, *kept}
-    left = most - len(kept)
-    step = (values[-1] - values[0]) / (left + 1)
-    wanted = (values[0] + step * index for index in range(1, left + 1))
-    return sorted(kept | {min(range(last + 1), key=lambda place: abs(values[place] - value)) for value in wanted})

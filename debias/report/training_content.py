@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from debias.report.content import Document, Section, Table
 from debias.report.text import count, rate, size
+from debias.report.thinning import spread
 from debias.report.training import HeadFigures, TrainingReport
 
 HEADS = {"mixed": "mixed effects", "fixed": "fixed effects", "network": "network"}
@@ -96,7 +97,7 @@ def _course(found: TrainingReport) -> Section:
     epochs = [(number, summed(entry)) for number, entry in enumerate(found.history, 1)]
     names = [name for name in COLUMNS if any(name in entry for _, entry in epochs)]
     heads = [COLUMNS[name] for name in names]
-    shown = _thinned(epochs, found.best_epoch)
+    shown = [epochs[place] for place in spread(len(epochs), MOST_EPOCHS, [found.best_epoch - 1])]
     told = f"{count(found.epochs)} epochs; {STOPPED[found.stopped]}. * is the one that the file holds."
     if found.resumed_from:
         told += f" {count(found.resumed_from)} of them were done by an earlier, interrupted run."
@@ -119,15 +120,6 @@ def summed(entry: dict[str, Any]) -> dict[str, float]:
             name = key.partition(".")[0]
             found[name] = found.get(name, 0.0) + value
     return found
-
-
-def _thinned(epochs: Sequence[tuple[int, dict[str, float]]], best: int) -> list[tuple[int, dict[str, float]]]:
-    """Return at most `MOST_EPOCHS` of the epochs, evenly spaced, both ends and the best among them."""
-    if len(epochs) <= MOST_EPOCHS:
-        return list(epochs)
-    last = len(epochs) - 1
-    kept = {1 + round(step * last / (MOST_EPOCHS - 2)) for step in range(MOST_EPOCHS - 1)} | {best}
-    return [item for item in epochs if item[0] in kept]
 
 
 def _clusters(found: TrainingReport) -> Section:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from debias.report.content import Document, Section, Table
 from debias.report.text import count, rate, signed
+from debias.report.thinning import thinned
 from debias.report.training_content import training_document
 from debias.report.tuning import TrialState, Tuning, TuningTrial
 
@@ -107,7 +108,7 @@ def _four(value: float | None) -> str:
 
 def _front(found: Tuning) -> Section:
     points = found.front
-    shown = _thinned(points)
+    shown = thinned(points, MOST_POINTS)
     performance, better = (
         ("MSE", "smaller MSE") if found.task == "regression" else ("bal.acc", "higher balanced accuracy")
     )
@@ -116,14 +117,6 @@ def _front(found: Tuning) -> Section:
         sentences.append(f"{count(len(shown))} of {count(len(points))} points; the JSON report has all.")
     rows = tuple((f"{trial.number} *" if trial.chosen else str(trial.number), *_figures(trial)) for trial in shown)
     return Section("Pareto front", tuple(sentences), Table(("trial", performance, "dispersion"), rows, "lrr"))
-
-
-def _thinned(points: Sequence[TuningTrial]) -> list[TuningTrial]:
-    """Return at most `MOST_POINTS` of the points, evenly spaced, both ends among them."""
-    if len(points) <= MOST_POINTS:
-        return list(points)
-    last = len(points) - 1
-    return [points[round(index * last / (MOST_POINTS - 1))] for index in range(MOST_POINTS)]
 
 
 def _closing(found: Tuning) -> Iterator[Section]:

@@ -16,6 +16,7 @@ from debias.report.charts.stages import after_look, before_look
 from debias.report.charts.svg import Data, Mark
 from debias.report.charts.widths import fitting, width_of
 from debias.report.evidence import CrossedGroup, Crossing
+from debias.report.evidence_content import FEW
 from debias.report.figures import GroupFigures
 from debias.report.model import Report
 from debias.report.text import amount, count, rate, shortened
@@ -28,8 +29,6 @@ MOST = 10
 _NAME, _ROW, _HEAD, _FOOT = 18, 44, 44, 6
 _LIGHTEST, _DARKEST = 0.05, 0.5
 """Opacity of the lowest and of the highest rate: letters on it stay legible in both themes."""
-_FEW = 30
-"""Cells of fewer rows are marked."""
 
 
 _Name: TypeAlias = tuple[str, ...]
@@ -122,7 +121,7 @@ def _extremes(cells: Sequence[CrossedGroup], stage: _Stage) -> str:
 
 
 def _caption(crossing: Crossing, drawn: int) -> str:
-    told = [f"Darker is higher. Under each rate its rows; ! has fewer than {_FEW}. – has no rows."]
+    told = [f"Darker is higher. Under each rate its rows; ! has fewer than {FEW}. – has no rows."]
     if drawn < len(crossing.cells):
         told.append(f"{count(drawn)} of {count(len(crossing.cells))} combinations: the groups with most rows.")
     if crossing.unknown:
@@ -169,7 +168,7 @@ def _cell(canvas: Canvas, axes: Axes, row: int, column: int, cell: CrossedGroup 
     tip = f"{names}, {stage.look.name}: {stage.field.replace('_', ' ')} {stage.written(value)}, {count(figures.n)} rows"
     data: Data = {"figure": stage.field, "series": stage.look.name, "x": _joined(cell.groups)[:200], "y": value}
     canvas.shape(patch, Mark(column, row, tip, {**data, "n": figures.n}))
-    few = " !" if figures.n < _FEW else ""
+    few = " !" if figures.n < FEW else ""
     shown = f"{value:.3f}" if value is not None and stage.field == "selection_rate" else amount(value)
     axes.text(column + 0.5, row + 0.46, shown, va="bottom", **middle)
     axes.text(column + 0.5, row + 0.58, f"n {count(figures.n)}{few}", va="top", ha="center", fontsize=TINY)

@@ -14,6 +14,7 @@ from debias.report.charts.looks import Look
 from debias.report.charts.scales import across, finite, limits, ticks, upward
 from debias.report.charts.svg import Mark
 from debias.report.charts.widths import width_of
+from debias.report.thinning import thinned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -150,7 +151,7 @@ class LinePlot:
         if curve.joined:
             xs, ys = [mark.x for mark in known], [mark.y for mark in known]
             axes.plot(xs, ys, color=stand_in(look.colour), linewidth=1.8, linestyle=look.dash, zorder=2)
-            known = thinned(known)
+            known = thinned(known, MOST_MARKS)
         symbol = look.of_points
         if curve.joined and len(known) > _DENSE:
             symbol = {"marker": "o", "markersize": 9, "markerfacecolor": (0, 0, 0, 0), "markeredgecolor": "none"}
@@ -168,10 +169,3 @@ class LinePlot:
             dashes: dict[str, Any] = {"color": stand_in("warn"), "linewidth": 1.2, "linestyle": (0, (4, 3))}
             handles.append(Line2D([], [], label=self.level[1], **dashes))
         return handles
-
-
-def thinned(marks: Sequence[Mark], most: int = MOST_MARKS) -> list[Mark]:
-    """Return at most `most` marks at even distances, the first and the last among them."""
-    if len(marks) <= most:
-        return list(marks)
-    return [marks[round(place * (len(marks) - 1) / (most - 1))] for place in range(most)]

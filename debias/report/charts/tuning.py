@@ -9,6 +9,7 @@ from debias.report.charts.curves import Curve, LinePlot
 from debias.report.charts.looks import Look
 from debias.report.charts.svg import Data, Mark
 from debias.report.text import amount, count, rate, shortened
+from debias.report.thinning import spread
 from debias.report.tuning import Tuning, TuningTrial
 
 MOST = 250
@@ -37,9 +38,7 @@ def tuning_charts(found: Tuning) -> Iterator[Chart]:
 
 def _shown(trials: list[TuningTrial]) -> list[TuningTrial]:
     """Return the trials to draw, in their order: evenly thinned, the front and the chosen one always."""
-    if len(trials) <= MOST:
-        return trials
-    even = {round(place * (len(trials) - 1) / (MOST - 1)) for place in range(MOST)}
+    even = set(spread(len(trials), MOST))
     return [trial for place, trial in enumerate(trials) if place in even or trial.front or trial.chosen]
 
 
