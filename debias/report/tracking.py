@@ -301,13 +301,20 @@ def log(found: Tracked, uri: str, experiment: str, files: Sequence[tuple[Path, s
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _log(found, uri, experiment, files, text)
+            return _log(found, _settled(uri), experiment, files, text)
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].replace(uri, masked(uri))
         remedy = "All files were written before. Check the address, and log the run again."
         raise WriteError(
             Problem(f"the run could not be logged: {reason}", f"--mlflow {masked(uri)}", remedy)
         ) from error
+
+
+def _settled(uri: str) -> str:
+    """Return the address of a SQLite file with its whole path: MLflow keeps stores by their address."""
+    head, scheme, rest = uri.partition("sqlite:///")
+    path, mark, query = rest.partition("?")
+    return f"{scheme}{Path(path).resolve()}{mark}{query}" if scheme and not head else uri
 
 
 def _log(found: Tracked, uri: str, experiment: str, files: Sequence[tuple[Path, str]], text: str) -> str:

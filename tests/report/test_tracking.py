@@ -141,6 +141,17 @@ def test_a_run_in_a_real_store(store: str) -> None:
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
 
 
+def test_the_same_address_in_another_folder_is_another_store(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = tracked(examples.audit())
+    log(found, store, "tests")
+    monkeypatch.chdir(tmp_path)
+    log(found, store, "elsewhere")
+    assert rows("select name from experiments where name != 'Default'") == [("elsewhere",)]
+    assert rows("select count(*) from runs") == [(1,)]
+
+
 def test_hostile_names_and_long_values(store: str) -> None:
     names = [examples.HOSTILE, "a" * 100_000, "a/../b", "\udcff\x00", "Ä", "Ö", "../../etc", "", "."]
     groups = [examples.group(name, 60) for name in names]
