@@ -305,6 +305,22 @@ def test_names_of_others_stay_words(hostile: tuple[Chart, ...]) -> None:
     assert all(len(chart.title) < 200 and len(chart.alt) < 2_000 for chart in charts)
 
 
+@pytest.mark.parametrize("letter", ["W", "男", "i"])
+def test_wide_names_leave_room_for_the_figures(letter: str) -> None:
+    groups = [examples.group(letter * 30 + end, 60) for end in "ab"]
+    parities = [examples.parity(-0.1, attribute=letter * 60, pair=(letter, "b"), groups=groups)]
+    figures = examples.figures(-0.1, parities=parities)
+    layer = {"units": 3, "inputs": 2, "weights": 9, "changed": 2, "relative": 0.1, "largest": 0.4, "pruned": [0]}
+    layers = [{"layer": letter * 40, **layer}]
+    report = examples.report(
+        before=figures, after=figures, threshold_only=None, best_threshold=None, selection=None, layers=layers
+    )
+    charts = charts_of(report)
+    assert {chart.id for chart in charts} >= {"chart-groups-1-tpr", "chart-layers-units", "chart-layers-weights"}
+    ends = {word.partition("…")[2][-1:] for chart in charts for word in root(chart).itertext() if "…" in word}
+    assert ends >= {"a", "b", letter}
+
+
 def test_the_largest_values_stay_small(large: tuple[Chart, ...]) -> None:
     value, charts = values.large(), large
     assert sum(len(chart.svg.encode()) for chart in charts) < 1_300_000
