@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
 
 from debias.report.adaptation import ADAPTATION_VERSION, Adaptation
 from debias.report.baseline import BASELINE_VERSION, BaselineFile
@@ -39,8 +41,31 @@ SCHEMA_FILES: dict[str, tuple[type[BaseModel], str]] = {
 
 
 def to_json(value: BaseModel) -> str:
-    """Return one JSON document with a final line feed; numbers that are not finite become null."""
-    return value.model_dump_json(indent=2) + "\n"
+    """Return one JSON document with a final line feed; numbers that are not finite become null.
+
+    What cannot be printed (control characters, marks of direction) is written as an escape, which reads back as it was.
+    A lone surrogate, as the path of a file whose name is no UTF-8 has, is no text in any JSON that others read (RFC
+    7493, section 2.1): it becomes the six letters of its escape.
+    """
+    try:
+        text = value.model_dump_json(indent=2)
+    except PydanticSerializationError:
+        text = json.dumps(_text_only(value.model_dump(mode="json")), indent=2, ensure_ascii=False)
+    lines = text.split("\n")
+    if not all(map(str.isprintable, lines)):
+        lines = ["".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in line) for line in lines]
+    return "\n".join(lines).replace("\x7f", "\\u007f") + "\n"
+
+
+def _text_only(value: Any) -> Any:
+    """Return JSON values without lone surrogates and without numbers that are not finite."""
+    if isinstance(value, dict):
+        return {_text_only(name): _text_only(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_text_only(item) for item in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def schema(name: str) -> dict[str, Any]:

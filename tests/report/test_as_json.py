@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 
 from debias.report.as_json import SCHEMA_FILES, schema_text, to_json
+from debias.report.model import Report
 from tests.report import examples
 
 KEYS = {
@@ -63,3 +64,24 @@ def test_numbers_that_are_not_finite_become_null() -> None:
     change = {**examples.report().model_dump()["change"], "details": {"loss": float("nan"), "best": float("inf")}}
     document = json.loads(to_json(examples.report(change=change)), parse_constant=pytest.fail)
     assert document["change"]["details"] == {"loss": None, "best": None}
+
+
+@pytest.mark.parametrize(
+    "text", ["\x1b[31m", "\x7f\x80\x9b31m\x85", "\u202e\u2028\u200b\xad\ufeff", "\U000e0001\uffff", "é男😀"]
+)
+def test_what_cannot_be_printed_is_an_escape_that_reads_back(text: str) -> None:
+    told = to_json(examples.report(statement=text))
+    assert all(line.isprintable() for line in told.split("\n"))
+    assert json.loads(told)["statement"] == text
+    assert Report.model_validate_json(told).statement == text
+    assert not text.isprintable() or text in told
+
+
+def test_half_a_character_becomes_its_escape() -> None:
+    plain = examples.report(statement="m\\udcff.pt", notes=["\\udcff"])
+    told = to_json(examples.report(statement="m\udcff.pt", notes=["\udcff"]))
+    told.encode()
+    assert json.loads(told) == json.loads(to_json(plain))
+    change = {**plain.model_dump()["change"], "details": {"loss": float("nan"), "why": "\udcff"}}
+    details = json.loads(to_json(examples.report(change=change)), parse_constant=pytest.fail)["change"]["details"]
+    assert details == {"loss": None, "why": "\\udcff"}
