@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Sequence
 from typing import Any
 
 REPEATED = ("attr", "bins", "privileged", "view")
 """Flags that take one text each time."""
+
+
+def operand(path: str | os.PathLike[str]) -> str:
+    """Return a file as it is named without a flag: one that starts with a dash would be read as a flag."""
+    text = str(path)
+    return f"./{text}" if text.startswith("-") and text != "-" else text
 
 
 def flag_parts(name: str, value: Any) -> list[str]:

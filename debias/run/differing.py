@@ -17,6 +17,7 @@ from debias.report.figures import Figures, Parity
 from debias.report.findings import Judged, run_of
 from debias.report.model import Report
 from debias.report.reading import read
+from debias.run.commands import operand
 
 RANKS = {"pass": 0, "inconclusive": 1, "fail": 2}
 OVERALL = ("performance", "balanced_accuracy", "accuracy", "f1", "auroc", "brier", "r2", "mse", "mae")
@@ -66,7 +67,7 @@ def diff(first: str | Path, second: str | Path, *, tolerance: float = 0.0, fail_
         remedy = "Leave --fail-if-worse out, or repeat one of the runs with the settings of the other."
         raise UsageError([Problem(told, "--fail-if-worse", remedy) for told in obstacles])
     outcome = _outcome(obstacles, worse, figures)
-    command = ["debias", "diff", str(first), str(second)]
+    command = ["debias", "diff", operand(first), operand(second)]
     command += ["--tolerance", repr(tolerance)] if tolerance else []
     return Difference(
         debias_version=debias.__version__,

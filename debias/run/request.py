@@ -15,7 +15,7 @@ from debias.fairness.metrics import METRICS, Metric, Task
 from debias.model.effects import Edit
 from debias.objective import DEFAULTS, Constraint, Objective, Performance, Selection, unfit_metrics
 from debias.report.regulations import unknown_view
-from debias.run.commands import flag_parts
+from debias.run.commands import flag_parts, operand
 from debias.words import show
 
 RATIO_NAMES = tuple(name for info in METRICS.values() if info.ratio for name in (info.name, info.alias))
@@ -205,7 +205,7 @@ class Request(Columns):
         files = (self.data, self.train, self.test, self.contract)
         if not all(file is None or isinstance(file, str | Path) for file in files):
             return None
-        parts = ["debias", self.verb, str(self.model)]
+        parts = ["debias", self.verb, operand(self.model)]
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name not in {"verb", "model", "task"} and value is not None and value != item.default:

@@ -14,6 +14,7 @@ from debias.errors import DataError, ModelError, Problem, UsageError, together
 from debias.model.archive import Archive, open_archive
 from debias.model.seal import DOCUMENT, Broken, broken, is_number_entry
 from debias.report.verification import Changes, Check, Recount, Subject, Verification
+from debias.run.commands import operand
 from debias.run.differences import changes
 from debias.run.opening import read_contract
 from debias.run.provenance import model_info
@@ -362,6 +363,6 @@ def _command(
     files: dict[str, Any] = {"source": source, **dict(tables.items()), "against": against, "contract": contract}
     if any(value is not None and not isinstance(value, str | Path) for value in files.values()):
         return None
-    parts = ["debias", "verify", str(model)]
+    parts = ["debias", "verify", operand(model)]
     parts += [part for flag, value in files.items() if value is not None for part in (f"--{flag}", str(value))]
     return shlex.join([*parts, *(["--recount"] if recount else []), *(["--trust"] if trust else [])])

@@ -17,7 +17,7 @@ from debias.jobs import Progress
 from debias.model.importance import Target
 from debias.report.importance import Importance, ModelImportance
 from debias.report.importance_picture import picture, unknown_picture
-from debias.run.commands import flag_parts
+from debias.run.commands import flag_parts, operand
 from debias.run.importance import TOP, check_top, measure
 
 OF_A_FILE = ("contract", "output_kind", "trust")
@@ -243,7 +243,7 @@ def _command(given: Mapping[str, Any]) -> str | None:
     if not isinstance(given["data"], str | Path) or isinstance(given["contract"], Contract):
         return None
     defaults = {name: item.default for name, item in inspect.signature(importance).parameters.items()}
-    parts = ["debias", "importance", *([str(given["model"])] if given["model"] is not None else [])]
+    parts = ["debias", "importance", *([operand(given["model"])] if given["model"] is not None else [])]
     parts += ["--data", str(given["data"])]
     for name, value in given.items():
         if name in _NO_PART or value is None or value == defaults[name]:

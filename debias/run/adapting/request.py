@@ -13,7 +13,7 @@ from debias.data.columns import Columns
 from debias.errors import Problem, UsageError
 from debias.fairness.metrics import Metric, Task, canonical_metric
 from debias.objective import DEFAULTS, Constraint, Objective, unfit_metrics
-from debias.run.commands import flag_parts
+from debias.run.commands import flag_parts, operand
 from debias.run.training.request import FORMATS
 from debias.training.export import Format
 
@@ -115,7 +115,7 @@ class Asked:
         """Return the command that repeats the run; None where the table or the contract is no file."""
         if not all(file is None or isinstance(file, str | Path) for file in (self.data, self.contract)):
             return None
-        parts, columns = ["debias", "adapt", str(self.model)], self.columns
+        parts, columns = ["debias", "adapt", operand(self.model)], self.columns
         for item in fields(self):
             value = getattr(columns if item.name in {"attr", "privileged", "bins"} else self, item.name)
             if item.name == "only":
