@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from debias.report.adaptation import Adaptation, AddedCluster, Coefficient, PredictionFigures
-from debias.report.content import Document, Section, Table
+from debias.report.document import Document, Section, Table
 from debias.report.text import amount, count, rate, signed, signed_amount, size
 
 PREDICTIONS = {"fixed": "fixed effects alone", "soft": "predicted clusters", "estimate": "estimated effects"}

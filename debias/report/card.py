@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from debias.errors import Problem, UsageError
 from debias.report.card_metadata import base_name, metadata, to_yaml
-from debias.report.content import Section, Table, document
+from debias.report.content import report_document
+from debias.report.document import Section, Table
 from debias.report.markdown import block, inline, section_lines
 from debias.report.model import ModelInfo, Report
 from debias.report.text import size, visible
@@ -76,7 +77,7 @@ def _described(report: Report) -> tuple[ModelInfo | None, Figures | None]:
 
 
 def _text(report: Report, model: ModelInfo) -> Iterator[str]:
-    told = document(report)
+    told = report_document(report)
     paths = {path: base_name(path) for path in _paths(report)}
     sections = [_without_folders(section, paths) for section in told.sections]
     yield f"# {inline(base_name(model.path))}"

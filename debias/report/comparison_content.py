@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from debias.report.comparison import Candidate, Comparison, FrontPoint
-from debias.report.content import Document, Section, Table, document
+from debias.report.content import report_document
+from debias.report.document import Document, Section, Table
 from debias.report.text import count, rate, signed
 from debias.report.thinning import thinned
 
@@ -17,7 +18,7 @@ POINTS = 12
 
 def comparison_document(found: Comparison) -> Document:
     """Return what a human report of a comparison says."""
-    winner = document(found.report)
+    winner = report_document(found.report)
     own = tuple(section for section in winner.sections if section.key != "repeat")
     return replace(
         winner,

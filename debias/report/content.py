@@ -1,13 +1,21 @@
-"""What a human report says, in order and without a format: the terminal and Markdown writers lay it out."""
+"""What a human reads about a run, in order and without a format."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
+from debias.report import evidence_content as evidence
+from debias.report.accepting import exit_reason
+from debias.report.document import Document, Section, Table
+from debias.report.effects_content import dispersion_sections, effects_sections, information_sections
 from debias.report.figures import Figures, Parity
+from debias.report.findings_content import accepted_sections
+from debias.report.impact_content import impact_sections
+from debias.report.limits_content import limit_sections
 from debias.report.model import Change, GroupRule, Report
 from debias.report.networks import after_name, before_name
+from debias.report.regression_content import change_sentences, groups_section, overall_section
+from debias.report.regulation_content import view_sections
 from debias.report.text import between, bracketed, count, percent, ranges, rate, signed, signed_amount, size
 
 HEADLINES = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE", "no-bound": "NO BOUND"}
@@ -20,56 +28,8 @@ CHOSEN_BY = {
 }
 
 
-@dataclass(frozen=True)
-class Table:
-    """Cells as text; `align` has l for a column of words, r for one of numbers.
-
-    In a `grouped` table rows with the same first cell belong together.
-    """
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    align: str
-    grouped: bool = False
-
-
-@dataclass(frozen=True)
-class Section:
-    """A heading with sentences, then a table, then a list; each may be missing.
-
-    An `extra` section is left out in a terminal unless it is asked for. The `key` is its name for writers that place
-    it or set pictures beside it; several sections may share one.
-    """
-
-    title: str
-    sentences: tuple[str, ...] = ()
-    table: Table | None = None
-    items: tuple[str, ...] = ()
-    code: str | None = None
-    extra: bool = False
-    key: str = ""
-
-
-@dataclass(frozen=True)
-class Document:
-    """A whole human report: the verdict first."""
-
-    title: str
-    headline: str
-    statement: str
-    warnings: tuple[str, ...] = ()
-    sections: tuple[Section, ...] = field(default=())
-
-
-def document(report: Report) -> Document:
+def report_document(report: Report) -> Document:
     """Return what a human report of a run says."""
-    from debias.report import evidence_content as evidence
-    from debias.report.effects_content import dispersion_sections, effects_sections, information_sections
-    from debias.report.findings_content import accepted_sections
-    from debias.report.impact_content import impact_sections
-    from debias.report.limits_content import limit_sections
-    from debias.report.regulation_content import view_sections
-
     between = (
         *_groups(report),
         *evidence.crossing_sections(report),
@@ -100,8 +60,6 @@ def document(report: Report) -> Document:
 
 def _repair(report: Report) -> Iterator[Section]:
     """Yield how the repair got there, what it changed, and what other cuts would do."""
-    from debias.report import evidence_content as evidence
-
     yield from evidence.trajectory_sections(report)
     yield from _change(report)
     yield from evidence.layer_sections(report)
@@ -120,8 +78,6 @@ def _stages(report: Report, every: bool = False) -> list[tuple[str, Figures]]:
 
 
 def _warnings(report: Report) -> Iterator[str]:
-    from debias.report.accepting import exit_reason
-
     if (reason := exit_reason(report)) is not None:
         yield reason
     if report.optimistic:
@@ -175,8 +131,6 @@ def _interval(parity: Parity, regression: bool) -> str:
 
 def _overall(report: Report) -> Section:
     if report.task == "regression":
-        from debias.report.regression_content import overall_section
-
         return overall_section(report, _stages(report, every=True))
     measure = MEASURES[report.performance]
     # Accuracy, balanced accuracy and AUROC are always there.
@@ -236,8 +190,6 @@ def _groups(report: Report) -> Iterator[Section]:
 def _groups_of(title: str, stages: list[tuple[str, Parity]]) -> Section:
     before = stages[0][1].groups
     if all(group.selected is None for group in before):
-        from debias.report.regression_content import groups_section
-
         return groups_section(title, stages)
     weighted = any(abs(group.weight - group.n) > 1e-9 for group in before)
     columns = ("group", "network", "n", "selected", "rate", "TPR", "FPR", "bal.acc")
@@ -290,8 +242,6 @@ def _change(report: Report) -> Iterator[Section]:
             "constrained objective."
         )
     if report.task == "regression":
-        from debias.report.regression_content import change_sentences
-
         sentences += change_sentences(report)
     else:
         sentences += _scores(report, change)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from debias.report.content import Document, Section, Table
 from debias.report.crossval import Change, CrossValidation, Figure, Head, HeadFigures, Model, Rows
+from debias.report.document import Document, Section, Table
 from debias.report.text import count, rate
 
 SHORT = {

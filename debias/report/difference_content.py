@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from debias.report.content import Document, Section, Table
 from debias.report.difference import Difference, FigurePair, RunInfo, Stage
+from debias.report.document import Document, Section, Table
 from debias.report.figures import IntervalFigures
 from debias.report.text import amount, bracketed, count, rate, signed, signed_amount
 from debias.words import bare

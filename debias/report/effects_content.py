@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from debias.report.content import Section, Table
+from debias.report.document import Section, Table
 from debias.report.effects import ClusterFigures, DrawnFigure, Draws, Effects, HeadFigures
 from debias.report.figures import Dispersion, Figures, IntervalFigures
 from debias.report.model import Report

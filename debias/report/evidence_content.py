@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from debias.fairness.impact import SMALL_SHARE
-from debias.report.content import Section, Table
+from debias.report.document import Section, Table
 from debias.report.evidence import CrossedGroup, Crossing, LayerChange, Sweep, SweepPoint
 from debias.report.figures import GroupFigures
 from debias.report.model import Report

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from debias.report.baseline import Accepted
-from debias.report.content import Section, Table
+from debias.report.document import Section, Table
 from debias.report.findings import Finding, findings_of
 from debias.report.model import Report
 from debias.report.text import signed_amount

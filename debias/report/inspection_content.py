@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from debias.report.content import Document, Section, Table
+from debias.report.document import Document, Section, Table
 from debias.report.inspection import Inspection, LayerInfo
 from debias.report.text import count, size
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from debias.report.content import Section
+from debias.report.document import Section
 from debias.report.evidence_content import FEW, small_groups
 from debias.report.figures import Figures, Parity
 from debias.report.model import Report

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from debias.report import content
+from debias.report.document import Document, Section, Table
 from debias.report.documents import document_of
 from debias.report.text import visible
 
@@ -40,7 +40,7 @@ def to_markdown(value: Value) -> str:
     return "\n".join(_lines(document_of(value))) + "\n"
 
 
-def _lines(told: content.Document) -> Iterator[str]:
+def _lines(told: Document) -> Iterator[str]:
     yield from head_lines(told)
     for section in told.sections:
         yield ""
@@ -48,7 +48,7 @@ def _lines(told: content.Document) -> Iterator[str]:
         yield from section_lines(section)
 
 
-def head_lines(told: content.Document) -> Iterator[str]:
+def head_lines(told: Document) -> Iterator[str]:
     """Yield what stands above the sections: title, verdict and warnings."""
     yield f"### {inline(told.title)}: {inline(told.headline.lower())}"
     yield ""
@@ -58,7 +58,7 @@ def head_lines(told: content.Document) -> Iterator[str]:
         yield f"> {block(warning)}"
 
 
-def section_lines(section: content.Section) -> Iterator[str]:
+def section_lines(section: Section) -> Iterator[str]:
     """Yield a section below its title; the first line is empty."""
     for sentence in section.sentences:
         yield ""
@@ -74,7 +74,7 @@ def section_lines(section: content.Section) -> Iterator[str]:
         yield from _code(visible(section.code))
 
 
-def table_lines(table: content.Table) -> Iterator[str]:
+def table_lines(table: Table) -> Iterator[str]:
     """Yield a table."""
 
     def line(cells: tuple[str, ...]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from debias.report.content import Section, Table
+from debias.report.document import Section, Table
 from debias.report.figures import Figures, Parity
 from debias.report.model import Report
 from debias.report.text import amount, count, rate, signed_amount

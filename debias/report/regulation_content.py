@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from debias.report.content import Section, Table
+from debias.report.document import Section, Table
 from debias.report.impact import Compared, GroupImpact, RateImpact
 from debias.report.impact_content import CATEGORIES, Stage, against, flag, named, p_value, share, stages, unknown
 from debias.report.model import Report

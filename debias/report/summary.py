@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from debias.report.content import Section, Table
+from debias.report.document import Section, Table
 from debias.report.documents import document_of
 from debias.report.findings import Finding, Judged, findings_of, run_of, told_bound, told_figure
 from debias.report.markdown import head_lines, section_lines, table_lines

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from debias.report import content
+from debias.report.document import Document, Table, Tone
 from debias.report.documents import document_of
 from debias.report.text import visible
 
@@ -22,23 +22,7 @@ if TYPE_CHECKING:
 INDENT = 2
 GAP = 2
 WORDS = 10
-STYLES = {
-    "PASS": "bold green",
-    "FAIL": "bold red",
-    "INCONCLUSIVE": "bold yellow",
-    "NO BOUND": "bold",
-    "USABLE": "bold green",
-    "REFUSED": "bold red",
-    "TRAINED": "bold green",
-    "ADAPTED": "bold green",
-    "DIVERGED": "bold yellow",
-    "WORSE": "bold red",
-    "NOT WORSE": "bold green",
-    "SAME": "bold green",
-    "NOT COMPARED": "bold yellow",
-    "AGREES": "bold green",
-    "DIFFERS": "bold red",
-}
+STYLES: dict[Tone, str] = {"good": "bold green", "bad": "bold red", "open": "bold yellow", "plain": "bold"}
 
 
 def verdict_line(value: Value) -> str:
@@ -58,8 +42,8 @@ class _Code(Text):
     """A line that is not to be broken."""
 
 
-def _parts(told: content.Document, width: int, full: bool) -> Iterator[RenderableType]:
-    yield Text.assemble((told.headline, STYLES.get(told.headline, "bold")), "  ", visible(told.statement))
+def _parts(told: Document, width: int, full: bool) -> Iterator[RenderableType]:
+    yield Text.assemble((told.headline, STYLES[told.tone]), "  ", visible(told.statement))
     for warning in told.warnings:
         yield Text(visible(warning), style="yellow")
     for section in told.sections:
@@ -76,7 +60,7 @@ def _parts(told: content.Document, width: int, full: bool) -> Iterator[Renderabl
             yield _Code("  " + visible(section.code))
 
 
-def _grid(table: content.Table, width: int) -> RenderableType | None:
+def _grid(table: Table, width: int) -> RenderableType | None:
     """Return the table, or None where even its narrowest form is wider than `width`."""
     cells = [tuple(map(visible, row)) for row in (table.columns, *table.rows)]
     longest = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
@@ -102,7 +86,7 @@ def _grid(table: content.Table, width: int) -> RenderableType | None:
     return Padding(grid, (0, 0, 0, INDENT), expand=False)
 
 
-def _rows_as_text(table: content.Table) -> tuple[str, ...]:
+def _rows_as_text(table: Table) -> tuple[str, ...]:
     labels = 2 if table.align.startswith("ll") else 1
     return tuple(
         ", ".join(row[:labels])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from debias.report.content import Document, Section, Table
+from debias.report.document import Document, Section, Table
 from debias.report.text import count, rate, size
 from debias.report.thinning import spread
 from debias.report.training import HeadFigures, TrainingReport

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from debias.report.content import Document, Section, Table
+from debias.report.document import Document, Section, Table
 from debias.report.text import count, rate, signed
 from debias.report.thinning import thinned
 from debias.report.training_content import training_document

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from debias.report.content import Document, Section, Table
+from debias.report.document import Document, Section, Table
 from debias.report.text import count, signed_amount
 from debias.report.verification import Changes, Check, Recount, TensorChange, Verification
 from debias.words import bare, show

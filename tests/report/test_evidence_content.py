@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from debias.report.content import Section, document
+from debias.report.content import report_document
+from debias.report.document import Section
 from debias.report.evidence_content import CELLS, STEPS
 from debias.report.markdown import to_markdown
 from debias.report.model import Report
@@ -57,7 +58,7 @@ def report(**changes: Any) -> Report:
 
 
 def sections(value: Report, key: str) -> list[Section]:
-    return [section for section in document(value).sections if section.key == key]
+    return [section for section in report_document(value).sections if section.key == key]
 
 
 def only(value: Report, key: str) -> Section:

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from debias.report.content import document
+from debias.report.content import report_document
 from debias.report.model import Report
 from tests.report import examples
 
 
 def limits(value: Report) -> str:
-    [found] = [section for section in document(value).sections if section.key == "limits"]
+    [found] = [section for section in report_document(value).sections if section.key == "limits"]
     return "\n".join(found.items)
 
 

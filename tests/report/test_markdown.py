@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from debias.report import content
+from debias.report.content import report_document
 from debias.report.markdown import block, inline, to_markdown
 from debias.report.text import visible
 from tests.report import examples
@@ -22,7 +22,7 @@ def test_headings_start_at_h3_with_the_verdict() -> None:
 
 def test_same_content_as_the_terminal() -> None:
     text = to_markdown(examples.report())
-    for section in content.document(examples.report()).sections:
+    for section in report_document(examples.report()).sections:
         assert f"#### {section.title}\n" in text
         for item in section.items:
             assert f"- {block(item)}\n" in text

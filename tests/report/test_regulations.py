@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from debias.fairness.impact import FOUR_FIFTHS, SMALL_SHARE
 from debias.report import regulation_facts, regulations
 from debias.report.as_json import schema, to_json
-from debias.report.content import Section, document
+from debias.report.content import report_document
+from debias.report.document import Section
 from debias.report.documents import document_of
 from debias.report.impact import GroupImpact, Impact
 from debias.report.markdown import to_markdown
@@ -68,7 +69,7 @@ def viewed(*names: str, **changes: Any) -> Report:
 
 
 def sections(value: Report) -> list[Section]:
-    return [one for one in document(value).sections if one.key == "impact"]
+    return [one for one in report_document(value).sections if one.key == "impact"]
 
 
 def texts(value: Report) -> str:

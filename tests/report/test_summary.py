@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from debias.report.content import document
+from debias.report.content import report_document
 from debias.report.summary import ROOM, to_summary
 from tests.report import examples
 from tests.report.test_accepting import failing
@@ -23,7 +23,7 @@ def test_the_verdict_comes_first_and_the_rest_is_folded() -> None:
     assert "| sex | repaired by prune | \\|bias\\| is 0.0310 | below 0.05 | pass |" in head
     assert "####" not in text
     titles = [part.partition("</summary>")[0] for part in folded]
-    assert titles == [section.title for section in document(examples.report()).sections]
+    assert titles == [section.title for section in report_document(examples.report()).sections]
     assert text.count("</details>") == len(titles)
 
 
@@ -52,7 +52,7 @@ def test_it_keeps_to_its_room(name: str, room: int) -> None:
 
 def test_what_is_left_out_is_counted() -> None:
     whole = to_summary(examples.report())
-    sections = len(document(examples.report()).sections)
+    sections = len(report_document(examples.report()).sections)
     text = to_summary(examples.report(), len(whole.encode()) - 10)
     shown = text.count("<details>")
     assert f"no room for {sections - shown} of the {sections} parts of this report; a file of --report" in text

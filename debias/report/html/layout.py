@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from debias.report.content import Document, Section
+from debias.report.document import Document, Section
 
 if TYPE_CHECKING:
     from debias.report.charts import Chart

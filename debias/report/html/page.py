@@ -29,7 +29,6 @@ LONGEST_CELL, LONGEST_TEXT = 300, 20_000
 """Characters of a cell and of a sentence that are shown; what is left out is told."""
 FOLDED = 24
 """Rows from which on a table that is extra is folded away."""
-_TONES = {"green": "good", "red": "bad", "yellow": "open"}
 
 
 def to_html(value: Value) -> str:
@@ -58,7 +57,6 @@ def to_html(value: Value) -> str:
         .render(
             told=told,
             summary=summary_of(value),
-            tone=tone_of(told.headline),
             chapters=chapters(told, charts_of(value)),
             version=getattr(value, "debias_version", None),
             policy=_policy(style, script),
@@ -66,13 +64,6 @@ def to_html(value: Value) -> str:
             script=Markup(script),
         )
     )
-
-
-def tone_of(headline: str) -> str:
-    """Return good, bad, open or plain: how a headline looks, as it does in a terminal."""
-    from debias.report.terminal import STYLES
-
-    return _TONES.get(STYLES.get(headline, "").rpartition(" ")[2], "plain")
 
 
 def _style() -> str:

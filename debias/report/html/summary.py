@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from debias.report.content import MEASURES, Section
+from debias.report.content import MEASURES
+from debias.report.document import Section
 from debias.report.model import Report
 from debias.report.text import count, rate, signed, signed_amount
 
