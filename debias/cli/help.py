@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from debias.cli.common import Json
-from debias.cli.guard import silence
-from debias.cli.output import show_json
+from debias.cli.output import show_json, show_text
 from debias.cli.verbs import verb
 from debias.errors import UsageError
 
@@ -82,8 +80,4 @@ def _show(terms: list[Term], lines: list[str], json: bool) -> None:
         value: list[dict[str, Any]] = [term.content() for term in terms]
         show_json(dumps(value, indent=2, ensure_ascii=False) + "\n")
         return
-    try:
-        sys.stdout.write("\n".join(lines) + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        silence(1)
+    show_text("\n".join(lines))

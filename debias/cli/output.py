@@ -20,7 +20,7 @@ def show(value: Value, *, json: bool, quiet: bool, full: bool = False) -> None:
 
         show_json(to_json(value))
     stream = sys.stderr if json else sys.stdout
-    from debias.report.terminal import print_report, verdict_line
+    from debias.report.terminal import WIDTH, print_report, verdict_line
 
     if quiet:
         _write(stream, verdict_line(value) + "\n")
@@ -29,8 +29,7 @@ def show(value: Value, *, json: bool, quiet: bool, full: bool = False) -> None:
 
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
-        # A file or a log has no width of its own.
-        console.width = 100
+        console.width = WIDTH
     with console.capture() as captured:
         print_report(value, console, full=full)
     _write(stream, captured.get())

@@ -74,7 +74,9 @@ def register(app: typer.Typer) -> None:
             check_output(options.out, inputs=(options.file,), force=options.force)
         value = _read(options.file)
         if options.view:
-            value = _with_views(value, options.view)
+            from debias.report.views import with_views
+
+            value = with_views(value, options.view)
         if kind is Format.TERMINAL:
             _show(value, options)
         else:
@@ -101,21 +103,6 @@ def _read(file: Path) -> Value:
     return parse(sys.stdin.buffer.read(MOST + 1), "stdin")
 
 
-def _with_views(value: Value, names: list[str]) -> Value:
-    """Return the value with these regulatory views in place of its own."""
-    from debias.report.comparison import Comparison
-    from debias.report.impact import ChosenView
-    from debias.report.model import Report
-    from debias.report.regulations import view
-
-    views = [ChosenView(id=name, as_of=view(name).as_of.isoformat()) for name in dict.fromkeys(names)]
-    if isinstance(value, Report):
-        return value.model_copy(update={"views": views})
-    if isinstance(value, Comparison):
-        return value.model_copy(update={"report": value.report.model_copy(update={"views": views})})
-    raise UsageError(Problem("is for audits, repairs and comparisons", "--view", "Leave it out."))
-
-
 def _text(value: Value, kind: Format) -> str:
     if kind is Format.CARD:
         from debias.report.card import to_card
@@ -138,16 +125,10 @@ def _show(value: Value, options: ReportFileOptions) -> None:
     if options.out is None:
         show(value, json=False, quiet=False, full=options.full)
         return
-    from io import StringIO
-
-    from rich.console import Console
-
     from debias.files import write_atomic
-    from debias.report.terminal import print_report
+    from debias.report.terminal import to_text
 
-    plain = StringIO()
-    print_report(value, Console(file=plain, width=100, highlight=False, markup=False, emoji=False), full=options.full)
-    write_atomic(options.out, plain.getvalue().encode(), force=options.force)
+    write_atomic(options.out, to_text(value, full=options.full).encode(), force=options.force)
 
 
 def _hand_over(text: str, kind: Format, options: ReportFileOptions) -> None:

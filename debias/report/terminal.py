@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import StringIO
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -19,6 +20,8 @@ from debias.report.text import visible
 if TYPE_CHECKING:
     from debias.report.documents import Value
 
+WIDTH = 100
+"""Columns of what has no width of its own: a file, a log."""
 INDENT = 2
 GAP = 2
 WORDS = 10
@@ -36,6 +39,14 @@ def print_report(value: Value, console: Console, *, full: bool = False) -> None:
     for part in _parts(document_of(value), console.width, full):
         # A command to copy stays one line, whatever the width.
         console.print(part, soft_wrap=isinstance(part, _Code))
+
+
+def to_text(value: Value, *, full: bool = False) -> str:
+    """Return what `print_report` prints, as plain text of `WIDTH` columns."""
+    stream = StringIO()
+    plain = Console(file=stream, width=WIDTH, highlight=False, markup=False, emoji=False)
+    print_report(value, plain, full=full)
+    return stream.getvalue()
 
 
 class _Code(Text):

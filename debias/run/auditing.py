@@ -10,9 +10,8 @@ from torch import Tensor
 from debias.errors import ModelError, Problem
 from debias.fairness.metrics import METRICS
 from debias.objective import Objective, exit_code
-from debias.report.impact import ChosenView
 from debias.report.model import AttributeInfo, Report, Rows
-from debias.report.regulations import view
+from debias.report.views import chosen
 from debias.run import evidence
 from debias.run.deciding import deployed
 from debias.run.effects import by_cluster
@@ -106,7 +105,7 @@ def common(opened: Opened, objective: Objective) -> dict[str, Any]:
         "decision": opened.decision if objective.task == "classification" else None,
         "model": model_info(opened.network.archive, request.model),
         "data": {role: table_info(table) for role, table in opened.tables.items()},
-        "views": [ChosenView(id=name, as_of=view(name).as_of.isoformat()) for name in request.view],
+        "views": chosen(request.view),
         "trusted": opened.network.archive.trusted,
         "seed": request.seed,
         "device": request.device,

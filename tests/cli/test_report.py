@@ -80,7 +80,9 @@ def test_another_regulatory_view(report: str, value: Callable[[], object]) -> No
     done = call("report", report, "--to", "json", "--view", "us-four-fifths", "--view", "us-four-fifths")
     document = json.loads(done.out)
     assert [one["id"] for one in document.get("report", document)["views"]] == ["us-four-fifths"]
-    assert call("report", report, "--view", "mars").code == 2
+    refused = call("report", report, "--view", "mars", "--view", "venus")
+    assert refused.code == 2
+    assert refused.err.count("there is no regulatory view") == 2
 
 
 class TestRefused:
