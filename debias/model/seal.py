@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,19 @@ class Broken:
 
     def __bool__(self) -> bool:
         return bool(self.changed or self.added or self.removed)
+
+    def only(self, wanted: Callable[[str], bool]) -> Broken:
+        """Return the names that are `wanted`."""
+        return Broken(*(tuple(filter(wanted, names)) for names in (self.changed, self.added, self.removed)))
+
+    @property
+    def told(self) -> list[str]:
+        """The names for a reader: which were added and which are gone is said."""
+        return [
+            *self.changed,
+            *(f"{name} (added)" for name in self.added),
+            *(f"{name} (gone)" for name in self.removed),
+        ]
 
 
 def sealed(

@@ -80,8 +80,7 @@ def _program(source: Archive, file: Archive) -> list[str]:
             if not (name in _MARKS or name.startswith("extra/") or name.endswith(".debug_pkl") or is_number_entry(name))
         }
 
-    found = compared(text(source), text(file))
-    return [*found.changed, *(f"{name} (added)" for name in found.added), *(f"{name} (gone)" for name in found.removed)]
+    return compared(text(source), text(file)).told
 
 
 def _contract(source: Contract | None, file: Contract | None) -> list[EntryChange]:

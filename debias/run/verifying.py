@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from debias.contract import Contract, read_document
 from debias.errors import DataError, ModelError, Problem, UsageError, together
 from debias.model.archive import Archive, open_archive
-from debias.model.seal import DOCUMENT, Broken, broken, is_number_entry
+from debias.model.seal import DOCUMENT, broken, is_number_entry
 from debias.report.verification import Changes, Check, Recount, Subject, Verification
 from debias.run.commands import operand
 from debias.run.differences import changes
@@ -201,15 +201,15 @@ class _Run:
             yield Check(subject="record", status="unknown", told=remedy.capitalize() + ".")
             return
         entries = found["entries"]
-        weights = [*_names(found["tensors"]), *(name for name in _names(entries) if is_number_entry(_bare(name)))]
-        others = [name for name in _names(entries) if not is_number_entry(_bare(name))]
+        program = entries.only(lambda name: not is_number_entry(name) and not name.startswith("extra/"))
+        extra = entries.only(lambda name: name.startswith("extra/"))
         parts: list[tuple[Subject, list[str]]] = [
             # an edited weight stands in a tensor and in the entry that holds it: the tensor says it
-            ("weights", _names(found["tensors"]) or weights),
-            ("program", [name for name in others if not name.startswith("extra/")]),
-            ("extra-files", [name.removeprefix("extra/") for name in others if name.startswith("extra/")]),
-            ("contract", _names(found["contract"])),
-            ("record", _names(found["record"])),
+            ("weights", found["tensors"].told or entries.only(is_number_entry).told),
+            ("program", program.told),
+            ("extra-files", [name.removeprefix("extra/") for name in extra.told]),
+            ("contract", found["contract"].told),
+            ("record", found["record"].told),
         ]
         for subject, names in parts:
             if subject == "extra-files" and not names and set(self.file.extra) == {DOCUMENT}:
@@ -272,14 +272,6 @@ class _Run:
         if self.source is None and self.last.get("model_sha256"):
             found.append("With --source, what the run changed in the network is told by name.")
         return found
-
-
-def _bare(name: str) -> str:
-    return name.removesuffix(" (added)").removesuffix(" (gone)")
-
-
-def _names(found: Broken) -> list[str]:
-    return [*found.changed, *(f"{name} (added)" for name in found.added), *(f"{name} (gone)" for name in found.removed)]
 
 
 def _of_seal(subject: Subject, names: list[str]) -> Check:
