@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from debias.errors import Problem, UsageError
 from debias.report.baseline import BASELINE_VERSION, Accepted, BaselineFile, BaselineUse
 from debias.report.comparison import Comparison
 from debias.report.findings import SETTLED, Finding, Judged, exit_code_of, findings_of, model_name, run_of, subject_of
-from debias.words import count
+from debias.words import bare, count
 
 LARGEST = 16 * 2**20
 """Bytes of a baseline file."""
@@ -39,8 +40,7 @@ def read_baseline(path: Path) -> tuple[BaselineFile, str]:
     try:
         read = BaselineFile.model_validate_json(data)
     except ValidationError as error:
-        problems = [_problem(item["loc"], item["msg"], where) for item in error.errors()[:_PROBLEMS]]
-        raise UsageError(problems) from None
+        raise UsageError(_problems(error, where)) from None
     if read.schema_version.partition(".")[0] != BASELINE_VERSION.partition(".")[0]:
         raise UsageError(
             Problem(
@@ -54,9 +54,19 @@ def read_baseline(path: Path) -> tuple[BaselineFile, str]:
     return read, hashlib.sha256(data).hexdigest()
 
 
+def _problems(error: ValidationError, where: str) -> list[Problem]:
+    items = error.errors()
+    # without its findings it is another file, of which each key would be a problem by itself
+    if any(item["loc"] == ("findings",) and item["type"] == "missing" for item in items):
+        return [Problem("is no baseline: it has no findings", where, "Name a file that --write-baseline wrote.")]
+    problems = [_problem(item["loc"], item["msg"], where) for item in items[:_PROBLEMS]]
+    # one way out for all of them, after the last
+    return [*problems[:-1], replace(problems[-1], remedy="Write it anew with --write-baseline, or mend it.")]
+
+
 def _problem(location: tuple[int | str, ...], found: str, where: str) -> Problem:
-    at = ".".join(str(part)[:60] for part in location) or "the file"
-    return Problem(f"{at}: {found}", where, "Write it anew with --write-baseline, or mend it.")
+    at = ".".join(bare(part) for part in location) or "the file"
+    return Problem(f"{at}: {found[:1].lower()}{found[1:]}", where)
 
 
 def _twice(read: BaselineFile) -> list[str]:

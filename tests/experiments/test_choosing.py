@@ -162,7 +162,7 @@ def test_one_that_needs_the_attribute_is_taken_where_no_other_meets_the_bound() 
     entries = [entry("gda", RIGHT, point(0.9, feasible=False)), entry("roc", RIGHT, point(0.6), uses_attribute=True)]
     choice = choose(entries, GROUND)
     assert choice.index == 1
-    assert "None that does without the attribute met the bound" in choice.reason
+    assert "None that does without the attribute met the bound there as the selection asks" in choice.reason
 
 
 def test_where_none_meets_the_bound_the_closest_is_taken() -> None:

@@ -178,16 +178,17 @@ ONE = json.loads(to_json(to_baseline(failing())))
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "Invalid JSON"),
+        (b"", "invalid JSON"),
         (b"[]", "should be an object"),
-        (b"\xff\xfe", "Invalid JSON"),
+        (b"\xff\xfe", "invalid JSON"),
         (b'{"findings": []}', "debias_version"),
+        (b'{"verb": "audit", "verdict": "fail"}', "is no baseline"),
         (json.dumps({**ONE, "schema_version": "2.0"}).encode(), "has the layout '2.0'"),
         (json.dumps({**ONE, "findings": ONE["findings"] * 2}).encode(), "stands in it twice"),
         (json.dumps({**ONE, "findings": [{**ONE["findings"][0], "fingerprint": "x"}]}).encode(), "findings.0.fingerp"),
         (json.dumps({**ONE, "findings": [{**ONE["findings"][0], "status": "pass"}]}).encode(), "findings.0.status"),
-        (json.dumps({**ONE, "\x1b[31m": 1}).encode(), "Extra inputs"),
-        (b"[" * 100_000, "Invalid JSON"),
+        (json.dumps({**ONE, "\x1b[31m": 1}).encode(), "extra inputs"),
+        (b"[" * 100_000, "invalid JSON"),
     ],
 )
 def test_a_file_that_is_none_is_refused(tmp_path: Path, content: bytes, told: str) -> None:
@@ -195,7 +196,15 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, content: bytes, told: st
     with pytest.raises(UsageError) as caught:
         read_baseline(tmp_path / "b.json")
     assert any(told in problem.found for problem in caught.value.problems), caught.value.problems
-    assert all(problem.where.startswith("--baseline ") and problem.remedy for problem in caught.value.problems)
+    assert all(problem.where.startswith("--baseline ") for problem in caught.value.problems)
+    assert caught.value.problems[-1].remedy
+
+
+def test_another_file_is_one_problem(tmp_path: Path) -> None:
+    (tmp_path / "b.json").write_text(to_json(failing()))
+    with pytest.raises(UsageError) as caught:
+        read_baseline(tmp_path / "b.json")
+    assert [problem.found for problem in caught.value.problems] == ["is no baseline: it has no findings"]
 
 
 def test_all_problems_of_a_file_are_told(tmp_path: Path) -> None:

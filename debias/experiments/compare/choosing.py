@@ -150,7 +150,11 @@ def choose(entries: Sequence[Entry], ground: Ground) -> Choice:
     blind = _best(entries, [index for index in feasible if not entries[index].uses_attribute])
     if blind is None:
         assert aware is not None
-        return Choice(aware, f"{_merit(entries[aware])}. None that does without the attribute met the bound there.")
+        return Choice(
+            aware,
+            f"{_merit(entries[aware])}. None that does without the attribute met the bound there as the selection asks "
+            "for it.",
+        )
     if aware is None:
         return Choice(blind, f"{_merit(entries[blind])}.")
     taken = f"{_merit(entries[blind])} of those that do without the protected attribute at prediction."
