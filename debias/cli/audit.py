@@ -2,14 +2,57 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
+from typing import Annotated
 
 import typer
 
 from debias.cli import arguments
 from debias.cli.delivery import Delivery
-from debias.cli.options import AuditOptions, MeasureOptions
-from debias.cli.verbs import verb
+from debias.cli.options import MeasureOptions
+from debias.cli.verbs import CONSTRAINT, verb
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditOptions(MeasureOptions):
+    """An audit: the bound may be left out."""
+
+    eps: Annotated[
+        float | None,
+        typer.Option(
+            metavar="BOUND",
+            help="The bound: absolute bias must be below it. Default: no bound is asked, the exit code is 0.",
+            rich_help_panel=CONSTRAINT,
+        ),
+    ] = None
+    sd_ddof: Annotated[
+        int,
+        typer.Option(
+            metavar="0|1",
+            min=0,
+            max=1,
+            help="Standard deviations over groups divide by the number of groups (0), or by one less (1).",
+            rich_help_panel=CONSTRAINT,
+        ),
+    ] = 0
+    draws: Annotated[
+        int,
+        typer.Option(
+            metavar="M",
+            help="Draw the random effects of a mixed-effects network M times from their posterior: limits of each "
+            "figure, and the share of decisions that flip.",
+            rich_help_panel=CONSTRAINT,
+        ),
+    ] = 0
+    fresh_adversary: Annotated[
+        bool,
+        typer.Option(
+            "--fresh-adversary",
+            help="Fit an adversary anew to convergence: how many bits about each attribute prediction and label tell.",
+            rich_help_panel=CONSTRAINT,
+        ),
+    ] = False
 
 
 def register(app: typer.Typer) -> None:

@@ -14,6 +14,8 @@ from typing import Annotated, Any, get_origin
 import typer
 from typer.models import OptionInfo, ParameterInfo
 
+from debias.cli.settings import VERBS, settings_of_verbs
+
 Completion = Callable[[typer.Context, str], list[str]]
 
 _SAFE = re.compile(r"[\w.,+@%/-]+")
@@ -68,8 +70,6 @@ def kinds(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def verbs(ctx: typer.Context, incomplete: str) -> list[str]:  # noqa: ARG001
     """Return verbs that take a configuration."""
-    from debias.cli.verbs import VERBS
-
     return _starting(VERBS, incomplete)
 
 
@@ -103,7 +103,6 @@ def _starting(names: Iterable[str], incomplete: str) -> list[str]:
 def _configured(ctx: typer.Context) -> Any:
     """Return the table of the configuration; a broken one is told by the run, not by the tab key."""
     from debias.cli.configuration import load
-    from debias.cli.verbs import settings_of_verbs
     from debias.errors import DebiasError
 
     with contextlib.suppress(DebiasError, OSError):

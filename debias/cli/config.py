@@ -14,8 +14,8 @@ from debias.cli.common import Json
 from debias.cli.configuration import Configuration, Held, load
 from debias.cli.guard import complain
 from debias.cli.output import show_json, show_text
-from debias.cli.settings import Setting
-from debias.cli.verbs import OUTPUT, settings_of_verbs, verb
+from debias.cli.settings import Setting, settings_of_verbs
+from debias.cli.verbs import OUTPUT, verb
 from debias.errors import Problem, UsageError
 from debias.report.text import visible
 

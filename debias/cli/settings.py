@@ -6,7 +6,7 @@ import dataclasses
 import math
 import os
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +16,9 @@ from typer.models import ArgumentInfo, OptionInfo
 
 FLAG_ONLY = ("trust",)
 """Keys that no configuration may hold: a file that lies about must not lift a check."""
+
+VERBS: dict[str, Callable[[], Mapping[str, Setting]]] = {}
+"""What can be set, by key, of every verb that takes a configuration; read when it is asked for."""
 
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "the path of a file"}
@@ -152,6 +155,11 @@ def told(value: object) -> str:
     if isinstance(value, list):
         return "a list"
     return "a table" if isinstance(value, Mapping) else f"the date or time {value}"
+
+
+def settings_of_verbs() -> dict[str, Mapping[str, Setting]]:
+    """Return what can be set, by verb and key."""
+    return {name: settings() for name, settings in VERBS.items()}
 
 
 def settings_of(options: type, hints: Mapping[str, Any]) -> dict[str, Setting]:

@@ -15,7 +15,7 @@ from typer.core import TyperCommand
 from debias.cli.completion import completed
 from debias.cli.configuration import Configuration, load
 from debias.cli.guard import complain, guarded
-from debias.cli.settings import Setting, settings_of
+from debias.cli.settings import VERBS, settings_of, settings_of_verbs
 from debias.cli.sources import naming_sources
 from debias.flags import Flag
 
@@ -23,9 +23,6 @@ MODEL, DATA, CONSTRAINT, SEARCH, OUTPUT = "Model", "Data", "Constraint", "Search
 """Panels of the help, in which flags stand together."""
 
 Options = TypeVar("Options")
-
-VERBS: dict[str, Callable[[], Mapping[str, Setting]]] = {}
-"""What can be set, by key, of every verb that takes a configuration."""
 
 _CONFIG = Annotated[
     Path | None,
@@ -134,11 +131,6 @@ def _parameters(options: type, hints: Mapping[str, Any], configured: bool) -> It
     if configured:
         yield parameter("config", _CONFIG, None)
         yield parameter("no_config", _NO_CONFIG, False)
-
-
-def settings_of_verbs() -> dict[str, Mapping[str, Setting]]:
-    """Return what can be set, by verb and key."""
-    return {name: settings() for name, settings in VERBS.items()}
 
 
 class Verb(TyperCommand):

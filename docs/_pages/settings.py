@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from _pages.markup import code, page, table, text
 from debias.cli.configuration import variable
-from debias.cli.settings import FLAG_ONLY
-from debias.cli.verbs import settings_of_verbs
+from debias.cli.settings import FLAG_ONLY, settings_of_verbs
 
 
 def pages() -> Iterator[tuple[str, str]]:

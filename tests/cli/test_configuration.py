@@ -17,9 +17,8 @@ from typer.testing import CliRunner
 
 from debias.cli.configuration import Held, load, variable
 from debias.cli.main import app
-from debias.cli.settings import FLAG_ONLY, Setting
+from debias.cli.settings import FLAG_ONLY, VERBS, Setting, settings_of_verbs
 from debias.cli.sources import naming_sources, repeatable
-from debias.cli.verbs import VERBS, settings_of_verbs
 from debias.errors import UsageError
 from tests.cli.conftest import FakeRun
 from tests.report.examples import HOSTILE
