@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from typer.testing import CliRunner
 
 from debias.cli.main import app
 from debias.experiments import tune as home
+from debias.report.as_json import schema
 from tests.training.clients import clients
 
 TABLE = ["--data", "rows.csv", "--label", "label", "--cluster", "branch", "--attr", "sex"]
@@ -67,7 +67,7 @@ def test_a_search_from_the_command_line() -> None:
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("TUNED  Fair(ADB) MEDL-NNet")
     report = json.loads(Path("r.json").read_text("utf-8"))
-    jsonschema.validate(report, json.loads(files("debias.report").joinpath("tuning.schema.json").read_text("utf-8")))
+    jsonschema.validate(report, schema("tuning.schema.json"))
     assert report["settings"]["hidden"] == [8, 4]
     assert Path("r.md").read_text("utf-8").startswith("### debias tune fair-adb-medl: tuned")
     # The command of the report takes the same trials up, and that of the training makes the same file.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-from importlib.resources import files
 from typing import Any
 
 import jsonschema
 import pytest
 from rich.console import Console
 
-from debias.report.as_json import to_json
+from debias.report.as_json import schema, to_json
 from debias.report.comparison import Comparison
 from debias.report.markdown import to_markdown
 from debias.report.terminal import print_report, verdict_line
@@ -88,18 +87,13 @@ def words(text: str) -> str:
     return " ".join(text.split())
 
 
-def schema() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(files("debias.report").joinpath("comparison.schema.json").read_text("utf-8"))
-    return found
-
-
 def test_json_is_valid() -> None:
     document = json.loads(to_json(comparison()))
-    jsonschema.validate(document, schema())
+    jsonschema.validate(document, schema("comparison.schema.json"))
     assert document["candidates"][2]["winner"]
     assert document["report"]["verb"] == "prune"
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**document, "candidates": []}, schema())
+        jsonschema.validate({**document, "candidates": []}, schema("comparison.schema.json"))
     again = Comparison.model_validate(document)
     assert again == comparison()
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-from importlib.resources import files
 from typing import Any
 
 import jsonschema
 from rich.console import Console
 
-from debias.report.as_json import to_json
+from debias.report.as_json import schema, to_json
 from debias.report.crossval import CrossValidation
 from debias.report.markdown import to_markdown
 from debias.report.terminal import print_report, verdict_line
@@ -110,8 +109,7 @@ def printed(value: CrossValidation, width: int = 100) -> str:
 
 def test_json_is_valid() -> None:
     document = json.loads(to_json(crossvalidation()))
-    schema = json.loads(files("debias.report").joinpath("crossval.schema.json").read_text("utf-8"))
-    jsonschema.validate(document, schema)
+    jsonschema.validate(document, schema("crossval.schema.json"))
     assert CrossValidation.model_validate(document) == crossvalidation()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import sys
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,7 +13,7 @@ import jsonschema
 import pytest
 from rich.console import Console
 
-from debias.report.as_json import to_json
+from debias.report.as_json import schema, to_json
 from debias.report.importance import Importance
 from debias.report.importance_picture import FORMATS, LONGEST, picture, unknown_picture
 from debias.report.markdown import to_markdown
@@ -118,12 +117,11 @@ def printed(found: Importance, width: int = 100) -> str:
 
 @pytest.mark.parametrize("found", [importance(), with_probes(), mixed()])
 def test_json_is_valid_by_its_schema(found: Importance) -> None:
-    schema = json.loads(files("debias.report").joinpath("importance.schema.json").read_text(encoding="utf-8"))
     document = json.loads(to_json(found))
-    jsonschema.validate(document, schema)
+    jsonschema.validate(document, schema("importance.schema.json"))
     assert Importance.model_validate(document) == found
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**document, "models": []}, schema)
+        jsonschema.validate({**document, "models": []}, schema("importance.schema.json"))
 
 
 def test_a_reader_learns_the_ranks() -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 import json
 import re
-from importlib.resources import files
 from typing import Any
 
 import jsonschema
 import pytest
 from rich.console import Console
 
-from debias.report.as_json import to_json
+from debias.report.as_json import schema, to_json
 from debias.report.markdown import to_markdown
 from debias.report.terminal import print_report, verdict_line
 from debias.report.training import TrainingReport
@@ -91,9 +90,8 @@ def printed(value: TrainingReport, width: int = 100) -> str:
     ],
 )
 def test_json_is_valid(value: TrainingReport) -> None:
-    published = json.loads(files("debias.report").joinpath("training.schema.json").read_text(encoding="utf-8"))
     document = json.loads(to_json(value), parse_constant=pytest.fail)
-    jsonschema.validate(document, published)
+    jsonschema.validate(document, schema("training.schema.json"))
     assert TrainingReport.model_validate(document) == value
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-from importlib.resources import files
 from typing import Any
 
 import jsonschema
 import pytest
 from rich.console import Console
 
-from debias.report.as_json import to_json
+from debias.report.as_json import schema, to_json
 from debias.report.markdown import to_markdown
 from debias.report.terminal import print_report, verdict_line
 from debias.report.training import TrainingReport
@@ -113,12 +112,11 @@ def printed(value: Tuning, width: int = 90) -> str:
 
 
 def test_json_is_valid() -> None:
-    schema = json.loads(files("debias.report").joinpath("tuning.schema.json").read_text("utf-8"))
     document = json.loads(to_json(tuning()))
-    jsonschema.validate(document, schema)
+    jsonschema.validate(document, schema("tuning.schema.json"))
     assert Tuning.model_validate(document) == tuning()
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**document, "trials": []}, schema)
+        jsonschema.validate({**document, "trials": []}, schema("tuning.schema.json"))
 
 
 def test_what_a_reader_is_told() -> None:
