@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from debias.report.document import Document, Section
+from debias.report.text import visible
 
 if TYPE_CHECKING:
     from debias.report.charts import Chart
@@ -92,11 +93,21 @@ def _home(chart: Chart, charts: Sequence[Chart], sections: Sequence[Section]) ->
     fitting = [number for number in same if tails[number] and chart.title.endswith(f" of {tails[number]}")]
     if fitting:
         return max(fitting, key=lambda number: len(tails[number]))
+    cut = [number for number in same if tails[number] and _cut_from(chart.title.partition(" of ")[2], tails[number])]
+    if len(cut) == 1:
+        return cut[0]
     if chart.key in _EACH and same:
         alike = [one for one in charts if one.key == chart.key]
         if len(alike) % len(same) == 0:
             return same[alike.index(chart) * len(same) // len(alike)]
     return next(iter(same), None)
+
+
+def _cut_from(shown: str, name: str) -> bool:
+    """Whether a title shows `name` cut in the middle, as `shortened` does."""
+    front, dots, back = shown.partition("…")
+    whole = visible(name).strip()
+    return bool(dots) and len(front + back) < len(whole) and whole.startswith(front) and whole.endswith(back)
 
 
 def _chapters(blocks: Sequence[tuple[tuple[int, int], Block]]) -> Iterator[Chapter]:
