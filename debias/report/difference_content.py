@@ -12,8 +12,17 @@ from debias.report.text import amount, bracketed, count, rate, signed, signed_am
 from debias.words import bare
 
 HEADLINES = {"worse": "WORSE", "not-worse": "NOT WORSE", "same": "SAME", "not-compared": "NOT COMPARED"}
-STAGES: dict[Stage, str] = {"deployed": "as deployed", "result": "result"}
 _RATES = ("selection_rate", "tpr", "fpr", "balanced_accuracy", "accuracy", "f1", "auroc", "brier", "performance")
+_CALLED = {
+    "tpr": "TPR",
+    "fpr": "FPR",
+    "f1": "F1",
+    "auroc": "AUROC",
+    "brier": "Brier",
+    "r2": "R²",
+    "mse": "MSE",
+    "mae": "MAE",
+}
 _MOST = 60
 """Settings that a person reads; JSON has all."""
 
@@ -61,6 +70,27 @@ def _sections(found: Difference) -> Iterator[Section]:
         yield Section("To repeat", code=found.command, key="repeat")
 
 
+def _stages(found: Difference) -> tuple[Stage, ...]:
+    """Return the stages that a person reads: in two audits the result is the network as deployed, told once."""
+    return ("result",) if _audits(found) else ("result", "deployed")
+
+
+def _stage(found: Difference, stage: Stage) -> str:
+    return "as deployed" if stage == "deployed" or _audits(found) else "result"
+
+
+def _audits(found: Difference) -> bool:
+    return found.first.verb == found.second.verb == "audit"
+
+
+def _told(found: Difference) -> list[FigurePair]:
+    return [pair for pair in found.figures if pair.stage in _stages(found)]
+
+
+def _called(pair: FigurePair) -> str:
+    return _CALLED.get(pair.figure, pair.figure.replace("_", " "))
+
+
 def _runs(found: Difference) -> Section:
     lines: tuple[tuple[str, Callable[[RunInfo], str]], ...] = (
         ("report", lambda run: run.path),
@@ -88,12 +118,12 @@ def _table_of(role: str) -> Callable[[RunInfo], str]:
 
 
 def _biases(found: Difference) -> Section:
-    pairs = [pair for pair in found.figures if pair.figure == "bias"]
+    pairs = [pair for pair in _told(found) if pair.figure == "bias"]
     number = _scale(found)
     rows = tuple(
         (
             str(pair.attribute),
-            STAGES[pair.stage],
+            _stage(found, pair.stage),
             number(pair.first),
             _between(pair.first_interval, number),
             number(pair.second),
@@ -117,25 +147,27 @@ def _between(interval: IntervalFigures | None, number: Callable[[float | None], 
 
 def _overall(found: Difference) -> Section:
     # the measure of the objective is one of the others
-    pairs = [pair for pair in found.figures if pair.attribute is None and pair.figure != "performance"]
+    pairs = [pair for pair in _told(found) if pair.attribute is None and pair.figure != "performance"]
     order = list(dict.fromkeys(pair.figure for pair in pairs))
     pairs.sort(key=lambda pair: order.index(pair.figure))
-    rows = tuple((pair.figure.replace("_", " "), STAGES[pair.stage], *_cells(pair)) for pair in pairs)
+    rows = tuple((_called(pair), _stage(found, pair.stage), *_cells(pair)) for pair in pairs)
     columns = ("figure", "stage", "first", "second", "difference")
     return Section("Figures over all rows", table=Table(columns, rows, "llrrr", grouped=True), key="figures")
 
 
 def _groups(found: Difference, attribute: str) -> Iterator[Section]:
     columns = ("group", "figure", "first", "second", "difference")
-    for stage in ("result", "deployed"):
+    for stage in _stages(found):
         pairs = [
             pair
             for pair in found.figures
             if (pair.attribute, pair.stage) == (attribute, stage) and pair.group is not None
         ]
-        rows = tuple((str(pair.group), pair.figure.replace("_", " "), *_cells(pair)) for pair in pairs)
+        rows = tuple((str(pair.group), _called(pair), *_cells(pair)) for pair in pairs)
         table = Table(columns, rows, "llrrr", grouped=True)
-        yield Section(f"Groups of {attribute}: {STAGES[stage]}", table=table, extra=stage == "deployed", key="groups")
+        yield Section(
+            f"Groups of {attribute}: {_stage(found, stage)}", table=table, extra=stage == "deployed", key="groups"
+        )
 
 
 def _cells(pair: FigurePair) -> tuple[str, str, str]:
@@ -174,11 +206,19 @@ def _settings(found: Difference) -> Iterator[Section]:
     if not found.settings:
         yield Section("Settings and rows", ("Nothing else differs.",), key="rows")
         return
-    rows = tuple((pair.setting, _plain(pair.first), _plain(pair.second)) for pair in found.settings[:_MOST])
+    rows = tuple(
+        (pair.setting, _value(pair.setting, pair.first), _value(pair.setting, pair.second))
+        for pair in found.settings[:_MOST]
+    )
     left = len(found.settings) - len(rows)
     sentences = (f"{count(left)} more are in the JSON report.",) if left else ()
     table = Table(("setting", "first", "second"), rows, "lll")
     yield Section("Settings and rows that differ", sentences, table, key="rows")
+
+
+def _value(setting: str, value: Any) -> str:
+    # of a hash as many digits as above; a longer name would be cut too
+    return value[:12] if setting.endswith("sha256") and isinstance(value, str) else _plain(value)
 
 
 def _plain(value: Any) -> str:

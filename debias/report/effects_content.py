@@ -9,6 +9,7 @@ from debias.report.effects import ClusterFigures, DrawnFigure, Draws, Effects, H
 from debias.report.figures import Dispersion, Figures, IntervalFigures
 from debias.report.model import Report
 from debias.report.text import amount, count, rate, signed, signed_amount
+from debias.words import show
 
 SHORT = 20
 """So many clusters a terminal lists unasked."""
@@ -79,7 +80,8 @@ def _meaning(regression: bool, ddof: int) -> Iterator[str]:
 
 def _undefined(one: Dispersion) -> Iterator[str]:
     if one.attribute_swap is None and one.attribute_swap_reason is not None:
-        yield f"{one.attribute}: swap is undefined: {one.attribute_swap_reason}"
+        reason = one.attribute_swap_reason.removeprefix(f"{show(one.attribute)}: ")
+        yield f"{one.attribute}: swap is undefined: {reason}"
     for figure, groups in one.undefined_groups.items():
         yield f"{one.attribute}: {FIGURES[figure]} without {', '.join(groups)}, where no row bears on it"
 

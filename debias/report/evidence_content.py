@@ -59,7 +59,8 @@ def layer_sections(report: Report) -> Iterator[Section]:
     if not report.layers:
         return
     changed, whole = (sum(getattr(layer, name) for layer in report.layers) for name in ("changed", "weights"))
-    sentences = [f"{count(changed)} of the {count(whole)} numbers in these layers are others in the repaired network."]
+    others = "is another" if changed == 1 else "are others"
+    sentences = [f"{count(changed)} of the {count(whole)} numbers in these layers {others} in the repaired network."]
     if not changed:
         sentences = ["No number in these layers was changed."]
     pruned = any(layer.pruned for layer in report.layers)
@@ -99,24 +100,26 @@ def sweep_sections(report: Report) -> Iterator[Section]:
     if report.change is not None and report.change.rule is not None:
         sentences.append("The repaired network has no common threshold: each group has its own cut.")
     several = len(report.sweeps) > 1
-    rows = tuple(row for sweep in report.sweeps for row in _thresholds(sweep, several))
+    called = {"before": before_name(report), "after": after_name(report)}
+    sweeps = [(called.get(sweep.network, sweep.network), sweep) for sweep in report.sweeps]
+    rows = tuple(row for name, sweep in sweeps for row in _thresholds(name if several else None, sweep))
     names = [attribute.name for attribute in report.attributes]
     biases = ("bias",) if len(names) == 1 else tuple(f"bias {name}" for name in names)
     columns = (*(("network",) if several else ()), "threshold", "bal.acc", "rate", *biases)
     align = ("l" if several else "") + "l" + "r" * (len(columns) - several - 1)
-    items = tuple(item for sweep in report.sweeps for item in _within(sweep, report.eps))
+    items = tuple(item for name, sweep in sweeps for item in _within(name, sweep, report.eps))
     yield Section(
         "Other thresholds", tuple(sentences), Table(columns, rows, align, several), items, extra=True, key="sweep"
     )
 
 
-def _thresholds(sweep: Sweep, several: bool) -> Iterator[tuple[str, ...]]:
+def _thresholds(name: str | None, sweep: Sweep) -> Iterator[tuple[str, ...]]:
     points = sweep.points
     used = max((place for place, point in enumerate(points) if point.threshold <= sweep.deployed), default=-1)
     for place in evenly([point.threshold for point in points], THRESHOLDS, [used] if used >= 0 else []):
         point = points[place]
         yield (
-            *((sweep.network,) if several else ()),
+            *(() if name is None else (name,)),
             f"{amount(point.threshold)}{'*' if place == used else ''}",
             rate(point.balanced_accuracy),
             rate(point.selection_rate),
@@ -124,17 +127,17 @@ def _thresholds(sweep: Sweep, several: bool) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _within(sweep: Sweep, eps: float | None) -> Iterator[str]:
+def _within(name: str, sweep: Sweep, eps: float | None) -> Iterator[str]:
     """Yield where the bound holds among the points."""
     if eps is None:
         return
     held = [point for point in sweep.points if _meets(point, eps)]
     best = max(held, key=lambda point: point.balanced_accuracy or 0.0, default=None)
     if best is None:
-        yield f"{sweep.network}: no threshold keeps every |bias| below {eps:g}"
+        yield f"{name}: no threshold keeps every |bias| below {eps:g}"
         return
     yield (
-        f"{sweep.network}: every |bias| is below {eps:g} at {count(len(held))} of {count(len(sweep.points))} "
+        f"{name}: every |bias| is below {eps:g} at {count(len(held))} of {count(len(sweep.points))} "
         f"thresholds; the best balanced accuracy among them is {rate(best.balanced_accuracy)}, at "
         f"{amount(best.threshold)}"
     )

@@ -43,7 +43,7 @@ def _sections(found: Verification) -> Iterator[Section]:
     yield Section("Record", items=tuple(_record(found)), key="files")
     yield Section("Notes", items=tuple(found.notes), key="notes")
     if found.command is not None:
-        yield Section("Command to repeat", code=found.command, key="repeat")
+        yield Section("To repeat", code=found.command, key="repeat")
 
 
 def _names(check: Check) -> Section:

@@ -92,7 +92,7 @@ def test_in_the_terminal() -> None:
         "--data d.csv (3,000 rows, 0123456789ab) –",
         "sex result −0.0300 [−0.0700, +0.0100] −0.0400 – −0.0100",
         "balanced accuracy result 0.8000 0.7500 −0.0500",
-        "brier result – 0.1000 –",
+        "Brier result – 0.1000 –",
         "Female n 40,000 27,655 −12,345",
         "selection rate 0.2000 0.3000 +0.1000",
         "gda pass +0.0100 – – – –",
@@ -100,7 +100,24 @@ def test_in_the_terminal() -> None:
     ):
         assert line.split() in lines, line
     assert "as deployed" not in text
-    assert ["Female", "tpr", "0.5000", "0.5000", "+0.0000"] in words(printed(difference(), full=True))
+    assert ["Female", "TPR", "0.5000", "0.5000", "+0.0000"] in words(printed(difference(), full=True))
+
+
+def test_two_audits_tell_each_figure_once() -> None:
+    figures = [
+        pair(figure, 0.1, 0.2, stage=stage, **where)
+        for stage in ("deployed", "result")
+        for figure, where in (("bias", {"attribute": "sex"}), ("auroc", {}), ("n", {"attribute": "sex", "group": "f"}))
+    ]
+    found = difference(first=run(verb="audit"), second=run(verb="audit"), figures=figures)
+    text = printed(found, full=True)
+    assert text.count("AUROC") == text.count("sex   ") == text.count("Groups of sex: as deployed") == 1
+    assert "result" not in text
+
+
+def test_hashes_are_cut_alike() -> None:
+    found = difference(settings=[{"setting": "data.data.sha256", "first": SHA, "second": None}])
+    assert ["data.data.sha256", SHA[:12], "–"] in words(printed(found))
 
 
 @pytest.mark.parametrize(

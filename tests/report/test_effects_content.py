@@ -111,6 +111,13 @@ def test_what_is_undefined_is_told_with_its_reason() -> None:
     assert "sex: TPR SD without Female, where no row bears on it" in text
 
 
+def test_the_attribute_is_named_once_where_no_input_tells_it() -> None:
+    reason = "'sex': no input column of the network tells it"
+    before = figures(attribute_swap=None, attribute_swap_reason=reason)
+    text = " ".join(printed(examples.audit(before=before), full=True).split())
+    assert "sex: swap is undefined: no input column of the network tells it" in text
+
+
 def test_a_repair_tells_every_network_and_a_regression_its_own_figures() -> None:
     value = examples.report(before=figures(), threshold_only=figures(), after=figures(attribute_swap=0.02))
     text = " ".join(printed(value, full=True).split())

@@ -155,6 +155,10 @@ class TestSweep:
         assert only(never, "sweep").items == ("before: no threshold keeps every |bias| below 0.05",)
         assert only(report(eps=None, verdict="no-bound"), "sweep").items == ()
 
+    def test_an_audit_speaks_of_the_network_as_deployed(self) -> None:
+        found = only(examples.audit(eps=0.05, sweeps=[sweep()]), "sweep")
+        assert found.items[0].startswith("as deployed: every |bias| is below 0.05 at 50 of 201 thresholds")
+
     def test_one_network_needs_no_column(self) -> None:
         found = only(report(sweeps=[sweep()]), "sweep")
         assert found.table is not None

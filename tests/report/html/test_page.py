@@ -215,3 +215,13 @@ def test_the_verdict_has_a_word_a_shape_and_a_colour(verdict: str, tone: str) ->
     shape = page.elements[at + 1][0]
     assert shape == {"good": "circle", "bad": "path", "open": "path", "plain": "rect"}[tone]
     assert any(verdict.upper().replace("-", " ") in text for text in page.of("span"))
+
+
+def test_a_folded_table_of_one_row_has_one_row() -> None:
+    spread = {"groups": 2, "tpr_sd": 0.08, "fpr_sd": 0.07, "mse_sd": None, "demographic_parity": 0.3}
+    rest = {"attribute": "sex", "demographic_parity_soft": 0.2, "attribute_swap": None}
+    folded = Page(to_html(examples.audit(before=examples.figures(-0.15, dispersion=[{**spread, **rest}])))).of(
+        "summary"
+    )
+    assert any(text.endswith(", 1 row") for text in folded)
+    assert not any("1 rows" in text for text in folded)
