@@ -218,10 +218,12 @@ def test_the_verdict_has_a_word_a_shape_and_a_colour(verdict: str, tone: str) ->
 
 
 def test_a_folded_table_of_one_row_has_one_row() -> None:
-    spread = {"groups": 2, "tpr_sd": 0.08, "fpr_sd": 0.07, "mse_sd": None, "demographic_parity": 0.3}
-    rest = {"attribute": "sex", "demographic_parity_soft": 0.2, "attribute_swap": None}
-    folded = Page(to_html(examples.audit(before=examples.figures(-0.15, dispersion=[{**spread, **rest}])))).of(
-        "summary"
+    spread = {"attribute": "sex", "groups": 3, "tpr_sd": 0.08, "fpr_sd": 0.07, "mse_sd": None}
+    rest = {"demographic_parity": 0.3, "demographic_parity_soft": 0.2, "attribute_swap": None}
+    value = examples.audit(
+        attributes=[{"name": "sex", "groups": ["f", "m", "x"], "privileged": None}],
+        before=examples.figures(-0.15, dispersion=[{**spread, **rest}]),
     )
+    folded = Page(to_html(value)).of("summary")
     assert any(text.endswith(", 1 row") for text in folded)
     assert not any("1 rows" in text for text in folded)
