@@ -215,7 +215,7 @@ def _obstacles(path: Path, where: str, force: bool) -> list[Problem]:
             return [Problem(f"the folder {path.parent} does not exist", where, "Make it first.")]
         if path.exists() and not force:
             return [Problem("exists already", where, "Add --force to overwrite it, or name another file.")]
-        if not os.access(path.parent, os.W_OK | os.X_OK):
+        if not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
             return [Problem(f"no file can be made in the folder {path.parent}", where, "Name another folder.")]
     except OSError as error:
         return [Problem(f"cannot be written ({error.strerror})", where, "Name another file.")]
