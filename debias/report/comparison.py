@@ -59,6 +59,12 @@ class Candidate(Part):
     behind: Paired | None = Field(default=None, description="How far it lies behind the winner; None for the winner.")
     seconds: float | None = Field(default=None, description="Wall-clock seconds on one thread.")
 
+    @property
+    def only_there(self) -> bool:
+        """The bound holds on the verdict rows alone: no step met it where candidates are chosen, so it fails."""
+        held = self.after is not None and bool(self.after.objective)
+        return self.verdict == "fail" and self.feasible is False and held
+
 
 class FrontPoint(Part):
     """A network that no other step of its method beats in balanced accuracy (R²) and \\|bias\\| at once."""

@@ -12,6 +12,7 @@ from debias.report.text import count, rate, signed
 from debias.report.thinning import thinned
 
 BOUND = {"pass": "met", "fail": "missed", "inconclusive": "open", "no-bound": "–"}
+ONLY_THERE = "unsure"
 # More points of the front than this are thinned out for a reader; JSON has all of them.
 POINTS = 12
 
@@ -50,6 +51,11 @@ def _methods(found: Comparison) -> Section:
         "attr: the repair uses the protected attribute at prediction. obj.: the performance where the bound holds, "
         "else 0. * was chosen.",
     ]
+    if any(candidate.only_there for candidate in found.candidates):
+        sentences.append(
+            f"{ONLY_THERE}: the bound holds on the verdict rows, but no step of the method met it on the rows that "
+            "chose as the selection asks for it; such a candidate is not taken for a repair."
+        )
     if found.attribute_is_input:
         sentences.append("The network itself reads the protected attribute, with or without a repair.")
     table = Table(columns, tuple(map(_row, found.candidates)), "llrrrrrlr")
@@ -60,8 +66,8 @@ def _behind(found: Comparison) -> Iterator[str]:
     for item in found.candidates:
         if item.feasible and item.behind is not None:
             yield (
-                f"{item.method}: {signed(-item.behind.difference)} on the selection rows, paired standard error "
-                f"{item.behind.standard_error:.4f}"
+                f"{item.method}: {signed(-item.behind.difference)} against it on the selection rows, paired standard "
+                f"error {item.behind.standard_error:.4f}"
             )
 
 
@@ -78,7 +84,7 @@ def _row(candidate: Candidate) -> tuple[str, ...]:
         rate(after.quality),
         signed(after.bias),
         rate(after.objective),
-        BOUND.get(candidate.verdict or "no-bound", "–"),
+        ONLY_THERE if candidate.only_there else BOUND.get(candidate.verdict or "no-bound", "–"),
         _seconds(candidate),
     )
 

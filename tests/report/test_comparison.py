@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from debias.report.as_json import schema, to_json
+from debias.report.charts import charts_of
 from debias.report.comparison import Comparison
 from debias.report.markdown import to_markdown
 from debias.report.terminal import print_report, verdict_line
@@ -119,7 +120,7 @@ def test_says_why_and_what_is_left_out() -> None:
     text = words(printed(value))
     for told in (
         "prune has the largest objective on the selection rows, 0.7500.",
-        "threshold: −0.0400 on the selection rows, paired standard error 0.0123",
+        "threshold: −0.0400 against it on the selection rows, paired standard error 0.0123",
         "finetune: its process was killed by SIGKILL. It may have taken too much memory.",
         "on the 2,334 rows that chose; the others: on the 1,000 verdict rows",
         "prune, step 3, as returned −0.0380 0.7500",
@@ -134,6 +135,19 @@ def test_says_why_and_what_is_left_out() -> None:
     assert "gda, step 7" not in text
     assert "itself reads" not in text
     assert "itself reads the protected attribute" in words(printed(comparison(attribute_is_input=True)))
+
+
+def test_a_bound_that_holds_on_the_verdict_rows_alone_is_not_called_missed() -> None:
+    """With a bias below the bound beside it, that word would contradict its own row."""
+    held = candidate("gda", feasible=False, verdict="fail")
+    value = comparison(candidates=[held, *comparison().model_dump()["candidates"][2:]])
+    text = words(printed(value))
+    assert "gda no 0.7100 −0.0380 0.6900 −0.0310 0.8100 unsure 1.2" in text
+    assert "unsure: the bound holds on the verdict rows, but no step of the method met it" in text
+    assert "roc yes 0.7100 −0.0380 0.8100 −0.0600 0.0000 missed" in text
+    drawn = next(chart for chart in charts_of(value) if chart.id == "chart-methods-bias")
+    assert "unsure" in drawn.svg and "not met" in drawn.svg
+    assert "unsure" not in words(printed(comparison()))
 
 
 def test_a_long_front_is_thinned_out() -> None:

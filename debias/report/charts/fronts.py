@@ -19,6 +19,7 @@ _MOST = 60
 _VERDICTS = {
     "pass": Look("bound met", "after"),
     "fail": Look("not met", "warn", "X", size=8.5),
+    "unsure": Look("unsure", "warn", "X", hollow=True, size=8.5),
     "inconclusive": Look("inconclusive", "before", "D", hollow=True, size=7),
     "no-bound": Look("no bound asked", "series-8", "s"),
 }
@@ -92,16 +93,20 @@ def _mark(point: FrontPoint, name: str, quality: str, regression: bool) -> Mark:
     return Mark(abs(point.bias), point.quality, f"{name}, {what}: {quality} {rate(point.quality)}, bias {bias}", data)
 
 
+def _verdict(candidate: Candidate) -> str:
+    return "unsure" if candidate.only_there else candidate.verdict or "no-bound"
+
+
 def _candidates(found: Comparison, told: list[Candidate]) -> Iterator[Chart]:
     regression = found.report.task == "regression"
     written = signed_amount if regression else signed
-    verdicts = list(dict.fromkeys(candidate.verdict or "no-bound" for candidate in told))
+    verdicts = list(dict.fromkeys(map(_verdict, told)))
     looks = [_VERDICTS[verdict] for verdict in verdicts]
     band, name = bound(found.report)
     biases, qualities = [], []
     for candidate in told:
         assert candidate.after is not None
-        place = verdicts.index(candidate.verdict or "no-bound")
+        place = verdicts.index(_verdict(candidate))
         parity = _worst(candidate)
         called = shortened(candidate.method, 30)
         row = f"{called} (chosen)" if candidate.winner else called
