@@ -49,7 +49,7 @@ def register(app: typer.Typer) -> None:
         """Show what holds where no flag says otherwise, and where it was set.
 
         A flag goes before an environment variable (DEBIAS_AUDIT_EPS, or DEBIAS_EPS for all verbs), that before the
-        nearest debias.toml or [tool.debias] of pyproject.toml, that before the default. File and environment are
+        nearest debias.toml or pyproject.toml (section tool.debias), that before the default. File and environment are
         checked whole: unknown keys and values of another kind end with exit code 2.
         """
         verbs = settings_of_verbs()
