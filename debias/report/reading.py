@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from debias.errors import Problem, UsageError
-from debias.words import bare, show
+from debias.words import bare
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -38,23 +38,37 @@ def read(path: Path) -> tuple[Value, bytes]:
         It cannot be read, is no report, or of a layout that this version does not know; with every problem of a
         report that is broken.
     """
-    where = show(path).strip("'")
-    try:
-        if path.is_file() and path.stat().st_size > MOST:
-            _refuse(f"is larger than {MOST >> 20} MiB", where, "Is this the report?")
-        with path.open("rb") as stream:
-            data = stream.read(MOST + 1)
-    except OSError as error:
-        _refuse(f"cannot be read ({error.strerror or error})", where, "Check the path.")
-    except ValueError:
-        _refuse("is no usable name", where, "Check the path.")
+    where = bare(path)
+    data = _bytes(path, where)
     return parse(data, where), data
 
 
 def parse(data: bytes, where: str) -> Value:
     """Return the value of a JSON report; `where` names it in messages, see `read`."""
+    document = _document(data, where)
+    return _value(document, _kind(document, where), where)
+
+
+def read_document(path: Path, where: str) -> dict[str, Any]:
+    """Return the JSON of a report of whatever version, unchecked; `where` names it in messages, see `read`."""
+    return _document(_bytes(path, where), where)
+
+
+def _bytes(path: Path, where: str) -> bytes:
+    try:
+        if path.is_file() and path.stat().st_size > MOST:
+            _too_large(where)
+        with path.open("rb") as stream:
+            return stream.read(MOST + 1)
+    except OSError as error:
+        _refuse(f"cannot be read ({error.strerror or error})", where, "Check the path.")
+    except ValueError:
+        _refuse("is no usable name", where, "Check the path.")
+
+
+def _document(data: bytes, where: str) -> dict[str, Any]:
     if len(data) > MOST:
-        _refuse(f"is larger than {MOST >> 20} MiB", where, "Is this the report?")
+        _too_large(where)
     from pydantic_core import from_json
 
     try:
@@ -64,7 +78,7 @@ def parse(data: bytes, where: str) -> Value:
         _refuse(f"is no JSON: {bare(error)}", where, "Give a .json report of debias.")
     if not isinstance(document, dict):
         _refuse(f"holds a JSON {type(document).__name__}, no report", where, "Give a .json report of debias.")
-    return _value(document, _kind(document, where), where)
+    return document
 
 
 @cache
@@ -144,6 +158,10 @@ def _problems(error: ValidationError, where: str) -> list[Problem]:
 
 def _sentence(text: str) -> str:
     return f"{text[:1].lower()}{text[1:]}"
+
+
+def _too_large(where: str) -> NoReturn:
+    _refuse(f"is larger than {MOST >> 20} MiB", where, "Is this the report?")
 
 
 def _refuse(found: str, where: str, remedy: str) -> NoReturn:
