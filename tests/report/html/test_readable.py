@@ -68,6 +68,20 @@ def test_on_paper(theme: Any, browser_page: Page, tmp_path: Path) -> None:
     assert browser_page.pdf(format="A4").startswith(b"%PDF")
 
 
+def test_on_paper_a_short_table_stays_whole_and_follows_its_words(browser_page: Page, tmp_path: Path) -> None:
+    browser_page.emulate_media(media="print")
+    browser_page.goto(written(tmp_path, page_of("repair")))
+    told = browser_page.evaluate(
+        """[...document.querySelectorAll('.scroll')].map(box =>
+            [Math.max(...[...box.querySelectorAll('tbody')].map(body => body.rows.length)),
+             getComputedStyle(box).breakInside])"""
+    )
+    assert {inside for rows, inside in told if rows < 16} == {"avoid"}
+    assert {inside for rows, inside in told if rows >= 16} <= {"auto"}
+    after = "[...document.querySelectorAll('h2, h3, .note')].map(words => getComputedStyle(words).breakAfter)"
+    assert set(browser_page.evaluate(after)) == {"avoid"}
+
+
 def test_nothing_is_folded_on_paper_without_a_script(chromium: Browser, tmp_path: Path) -> None:
     context = chromium.new_context(java_script_enabled=False, offline=True)
     page = context.new_page()
