@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from debias.report.model import AttributeInfo, Metric, ModelInfo, TableInfo
+from debias.fairness.metrics import Metric
+from debias.report.model import AttributeInfo, ModelInfo, TableInfo
 from debias.report.numbers import Number, Part, Rate
 
 ADAPTATION_VERSION = "1.0"

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from debias.objective import Verdict
 from debias.report.figures import Figures
-from debias.report.model import Report, Verdict
+from debias.report.model import Report
 from debias.report.numbers import Number, Part
 
 COMPARISON_VERSION = "1.0"

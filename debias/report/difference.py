@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from debias.objective import Verdict
 from debias.report.figures import IntervalFigures
-from debias.report.model import ModelInfo, TableInfo, Verdict
+from debias.report.model import ModelInfo, TableInfo
 from debias.report.numbers import Number, Part
 
 DIFFERENCE_VERSION = "1.0"

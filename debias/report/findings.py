@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Literal
 
-from debias.fairness.metrics import METRICS
+from debias.fairness.metrics import METRICS, Metric
 from debias.report.baseline import Accepted
 from debias.report.comparison import Comparison
 from debias.report.figures import Figures, IntervalFigures, Parity
-from debias.report.model import Metric, Report
+from debias.report.model import Report
 from debias.report.rules import NO_CANDIDATE, RULES, Rule
 from debias.report.text import count
 from debias.words import bare

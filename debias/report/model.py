@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from debias.fairness.metrics import Metric, Task
+from debias.objective import Performance, Verdict
 from debias.report.baseline import BaselineUse
 from debias.report.effects import Effects, Information
 from debias.report.evidence import Crossing, LayerChange, Sweep
@@ -14,20 +16,6 @@ from debias.report.impact import ChosenView, Impact
 from debias.report.numbers import Number, Part, Rate
 
 SCHEMA_VERSION = "2.2"
-
-Metric = Literal[
-    "statistical-parity",
-    "equal-opportunity",
-    "predictive-equality",
-    "equalized-odds",
-    "impact-ratio",
-    "mean-difference",
-    "mse-dispersion",
-]
-
-Performance = Literal["balanced-accuracy", "accuracy", "f1", "auroc", "r2"]
-
-Verdict = Literal["pass", "fail", "inconclusive", "no-bound"]
 
 
 class TrajectoryStep(Part):
@@ -179,9 +167,7 @@ class Report(Part):
     metric: Metric = Field(description="How groups are compared.")
     metric_formula: str = Field(description="The metric as a formula.")
     attributes: list[AttributeInfo] = Field(description="The protected attributes; a bound must hold for each.")
-    task: Literal["classification", "regression"] = Field(
-        default="classification", description="What the network predicts: a class, or a number."
-    )
+    task: Task = Field(default="classification", description="What the network predicts: a class, or a number.")
     favorable: Literal["positive", "negative"] = Field(description="Which decision is the favourable one.")
     positive_label: str | None = Field(description="The label value that a high score predicts; None of a regression.")
     performance: Performance = Field(description="The performance measure of the objective.")
