@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from debias.report.charts.canvas import AXIS, SMALL, TINY, Canvas, above
 from debias.report.charts.chart import HALF, Chart
 from debias.report.charts.colours import stand_in
-from debias.report.charts.dots import band_handle
+from debias.report.charts.dots import band_handle, draw_band
 from debias.report.charts.looks import Look
 from debias.report.charts.scales import across, finite, limits, ticks, upward
 from debias.report.charts.svg import Mark
@@ -127,10 +127,7 @@ class LinePlot:
     def _marked(self, axes: Axes) -> None:
         """Draw what lies behind the lines."""
         if self.band is not None:
-            span, edge = (axes.axvspan, axes.axvline) if self.band_across else (axes.axhspan, axes.axhline)
-            span(*self.band, color=stand_in("band"), alpha=0.14, linewidth=0, zorder=0.2)
-            for end in self.band:
-                edge(end, color=stand_in("band"), linewidth=1.2, linestyle=(0, (4, 3)), zorder=0.6)
+            draw_band(axes, self.band, across=self.band_across)
         if self.zero:
             axes.axhline(0, color=stand_in("muted"), linewidth=1, zorder=0.6)
         if self.level is not None:

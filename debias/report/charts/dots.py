@@ -130,9 +130,7 @@ class DotPlot:
         axes.set_xlabel(self.axis, labelpad=4)
         axes.hlines(range(len(self.rows)), *axes.get_xlim(), color=stand_in("grid"), linewidth=1, zorder=0.5)
         if self.band is not None:
-            axes.axvspan(*self.band, color=stand_in("band"), alpha=0.14, linewidth=0, zorder=0.2)
-            for end in self.band:
-                axes.axvline(end, color=stand_in("band"), linewidth=1.2, linestyle=(0, (4, 3)), zorder=0.6)
+            draw_band(axes, self.band, across=True)
         if self.zero:
             axes.axvline(0, color=stand_in("muted"), linewidth=1, zorder=0.6)
 
@@ -176,6 +174,14 @@ class DotPlot:
     def _handles(self) -> list[Any]:
         handles = [look.handle() for look in self.looks] if self.named and len(self.looks) > 1 else []
         return handles + ([band_handle(self.band_name)] if self.band is not None and self.band_name else [])
+
+
+def draw_band(axes: Axes, band: tuple[float, float], *, across: bool) -> None:
+    """Draw from where to where a figure is as asked, behind all else: on the horizontal axis, or the vertical one."""
+    span, edge = (axes.axvspan, axes.axvline) if across else (axes.axhspan, axes.axhline)
+    span(*band, color=stand_in("band"), alpha=0.14, linewidth=0, zorder=0.2)
+    for end in band:
+        edge(end, color=stand_in("band"), linewidth=1.2, linestyle=(0, (4, 3)), zorder=0.6)
 
 
 def band_handle(name: str) -> Any:
