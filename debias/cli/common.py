@@ -52,7 +52,7 @@ Report = Annotated[
 View = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="NAME",
+        metavar="VIEW",
         help="Show the figures as a rule asks for them too, such as nyc-ll144 or us-four-fifths. Repeatable. "
         "Default: impact ratios, and no rule by name.",
         rich_help_panel=OUTPUT,

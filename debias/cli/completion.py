@@ -1,4 +1,4 @@
-"""What a shell offers after the tab key: columns of the table's header, names of methods, kinds and verbs."""
+"""What a shell offers after the tab key: columns of the table's header, names of methods, kinds, verbs, views and words."""
 
 from __future__ import annotations
 
@@ -73,6 +73,20 @@ def verbs(ctx: typer.Context, incomplete: str) -> list[str]:  # noqa: ARG001
     return _starting(VERBS, incomplete)
 
 
+def views(ctx: typer.Context, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Return names of regulatory views."""
+    from debias.report.regulations import ids
+
+    return _starting(ids(), incomplete)
+
+
+def words(ctx: typer.Context, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Return words of the glossary."""
+    from debias.report.glossary import terms
+
+    return _starting([term.name for term in terms()], incomplete)
+
+
 _OFFERED: dict[str, Completion] = {
     "COLUMN": columns,
     "COLUMNS": columns,
@@ -81,7 +95,9 @@ _OFFERED: dict[str, Completion] = {
     "KIND": kinds,
     "KIND...": kinds,
     "KINDS": kinds,
+    "TERM": words,
     "VERB": verbs,
+    "VIEW": views,
 }
 _LISTS = ("COLUMNS", "NAMES", "KINDS")
 

@@ -84,6 +84,8 @@ def test_names(tmp_path: Path) -> None:
     assert offered(tmp_path, "audit", "--missing-attr", "") == ["error", "drop", "group"]
     assert offered(tmp_path, "conf") == ["config"]
     assert offered(tmp_path, "config", "aud") == ["audit"]
+    assert offered(tmp_path, "audit", "m.pt", "--view", "us-") == ["us-credit", "us-four-fifths"]
+    assert offered(tmp_path, "help", "statistical") == ["statistical-parity"]
     assert offered(tmp_path, "audit", "--min") == ["--min-group", "--min-ratio"]
 
 
