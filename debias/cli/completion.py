@@ -1,4 +1,4 @@
-"""What a shell offers after the tab key: columns of the table's header, names of methods, kinds, verbs, views and words."""
+"""What a shell offers after the tab key: columns of the table, names of methods, kinds, verbs, views and words."""
 
 from __future__ import annotations
 
