@@ -74,7 +74,7 @@ def check_tracker(options: TrackingOptions) -> None:
     """Refuse, before any work, a store that cannot be used here."""
     if options.mlflow is None:
         return
-    from debias.report.tracking import check_store
+    from debias.report.mlflow_store import check_store
 
     check_store(options.mlflow)
     if not options.mlflow_experiment.strip():
@@ -92,7 +92,8 @@ def track(value: Value, options: TrackingOptions, written: Sequence[Path]) -> No
     if options.mlflow is None:
         return
     from debias.report.as_json import to_json
-    from debias.report.tracking import log, tracked
+    from debias.report.mlflow_store import log
+    from debias.report.tracking import tracked
 
     found = tracked(value)
     files = [(path, "reports") for path in written]

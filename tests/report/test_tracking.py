@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from debias.errors import UsageError, WriteError
-from debias.report import tracking
+from debias.report import mlflow_store
 from debias.report.as_json import to_json
-from debias.report.tracking import Tracked, check_store, log, masked, tracked
+from debias.report.mlflow_store import check_store, log, masked
+from debias.report.tracking import Tracked, tracked
 from tests.report import examples
 from tests.report.test_comparison import comparison
 from tests.report.test_training import training
@@ -80,7 +81,7 @@ def test_addresses_that_cannot_be(uri: str, message: str) -> None:
 
 
 def test_a_missing_extra_is_told_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "find_spec", lambda name: None if name in ("mlflow", "alembic") else object())
+    monkeypatch.setattr(mlflow_store, "find_spec", lambda name: None if name in ("mlflow", "alembic") else object())
     with pytest.raises(UsageError) as error:
         check_store("sqlite:///runs.db")
     told = str(error.value)
@@ -178,5 +179,6 @@ def test_a_store_that_fails_ends_the_run_as_failed(store: str) -> None:
 def test_nothing_of_it_is_imported_without_being_asked() -> None:
     import subprocess
 
-    code = "import sys, debias.report.tracking; sys.exit('mlflow' in sys.modules or 'sqlalchemy' in sys.modules)"
+    code = "import sys, debias.report.tracking, debias.report.mlflow_store\n"
+    code += "sys.exit('mlflow' in sys.modules or 'sqlalchemy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
