@@ -92,6 +92,11 @@ def _warnings(report: Report) -> Iterator[str]:
     if report.uses_attribute:
         model = "model" if report.verb == "audit" else "repaired model"
         yield f"The {model} needs the protected attribute at prediction."
+    judged = report.after or report.before
+    rates = {group.selection_rate for parity in judged.parities for group in parity.groups if group.n}
+    if rates in ({0.0}, {1.0}):
+        side = "favourable" if rates == {1.0} else "unfavourable"
+        yield f"Every row gets the {side} decision: groups cannot differ then, whatever the network is worth."
 
 
 def _bias(report: Report) -> Section:

@@ -116,6 +116,16 @@ def test_other_warnings() -> None:
     assert "candidate 0.8100" in text
 
 
+@pytest.mark.parametrize(("share", "side"), [(0, "unfavourable"), (1, "favourable")])
+def test_one_decision_for_all_is_told_beside_the_verdict(share: int, side: str) -> None:
+    """A bound that is met so says nothing about the network."""
+    groups = [examples.group("Female", share * 400), examples.group("Male", share * 600, n=600, privileged=True)]
+    same = examples.figures(0.0, balanced_accuracy=0.5, parities=[examples.parity(0.0, groups=groups)])
+    lines = printed(examples.audit(before=same)).splitlines()
+    assert lines[1].startswith(f"Every row gets the {side} decision")
+    assert "Every row" not in printed(examples.audit())
+
+
 def test_more_than_two_groups_show_the_mean_pairwise_difference() -> None:
     names = ["a", "b", "c"]
     three = examples.figures(
