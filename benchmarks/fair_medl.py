@@ -44,7 +44,7 @@ CHANGE = (
     *("model", "head", "rows", "attribute", "metric", "before", "after", "difference", "improvement"),
     *("low", "high", "p", "p_holm", "p_folds"),
 )
-"""What is kept of a figure beside its baseline's, see `debias.report.crossval.Change`."""
+"""What is kept of a figure beside its baseline's, see `debias.report.values.crossval.Change`."""
 LAW_SWAP = tuple(f"fair-adb-medl:lambda_fair={value},lambda_swap=1" for value in (0.1, 0.3, 1))
 LAW = ("nnet", "medl", *(f"fair-adb-medl:lambda_fair={value}" for value in (0.1, 0.3, 1, 3)), *LAW_SWAP)
 

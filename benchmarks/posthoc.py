@@ -30,7 +30,7 @@ import debias
 from debias.data.clustered import Clustered
 from debias.data.tables import read_table
 from debias.methods import names as method_names
-from debias.report.figures import Figures
+from debias.report.values.figures import Figures
 from debias.training.export import model_bytes, served_contract
 from debias.training.fit import fit
 from debias.training.settings import Settings

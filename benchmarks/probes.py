@@ -28,7 +28,7 @@ from debias.experiments.importance import draw
 from debias.experiments.importance.probing import Ground, Plan, work
 from debias.experiments.variants import variants
 from debias.model.importance import Magnitudes
-from debias.report.importance import ModelImportance
+from debias.report.values.importance import ModelImportance
 from debias.run.importance import Block, model_importance
 from debias.training.kinds import KINDS as KINDS_OF
 

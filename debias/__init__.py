@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from debias.experiments.crossval import crossval
     from debias.experiments.importance import importance
     from debias.experiments.tune import tune
-    from debias.report.comparison import Comparison
-    from debias.report.difference import Difference
-    from debias.report.inspection import Inspection
-    from debias.report.model import Report
-    from debias.report.training import TrainingReport
-    from debias.report.tuning import Tuning
-    from debias.report.verification import Verification
+    from debias.report.values.comparison import Comparison
+    from debias.report.values.difference import Difference
+    from debias.report.values.inspection import Inspection
+    from debias.report.values.report import Report
+    from debias.report.values.training import TrainingReport
+    from debias.report.values.tuning import Tuning
+    from debias.report.values.verification import Verification
     from debias.run import audit, contract, inspect, repair
     from debias.run.adapting import adapt
     from debias.run.catalog import data_set
@@ -46,13 +46,13 @@ _HOME = {
     **dict.fromkeys(
         ("ContractError", "DataError", "DebiasError", "ModelError", "UsageError", "WriteError"), "debias.errors"
     ),
-    "Comparison": "debias.report.comparison",
-    "Difference": "debias.report.difference",
-    "Inspection": "debias.report.inspection",
-    "Report": "debias.report.model",
-    "TrainingReport": "debias.report.training",
-    "Tuning": "debias.report.tuning",
-    "Verification": "debias.report.verification",
+    "Comparison": "debias.report.values.comparison",
+    "Difference": "debias.report.values.difference",
+    "Inspection": "debias.report.values.inspection",
+    "Report": "debias.report.values.report",
+    "TrainingReport": "debias.report.values.training",
+    "Tuning": "debias.report.values.tuning",
+    "Verification": "debias.report.values.verification",
     "adapt": "debias.run.adapting",
     "compare": "debias.experiments.compare",
     "crossval": "debias.experiments.crossval",

@@ -11,7 +11,7 @@ import debias
 
 def test_errors_and_values_are_at_the_top() -> None:
     from debias.errors import DataError
-    from debias.report.model import Report
+    from debias.report.values.report import Report
 
     assert debias.DataError is DataError
     assert debias.Report is Report

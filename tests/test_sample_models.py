@@ -15,8 +15,8 @@ import torch
 import debias
 from debias.contract import read_document
 from debias.data.lender import ATTRIBUTE, CLUSTER, FEATURES, LABEL, lender_table
-from debias.report.figures import Figures
-from debias.report.model import Report
+from debias.report.values.figures import Figures
+from debias.report.values.report import Report
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "sample_models"

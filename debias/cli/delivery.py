@@ -18,9 +18,9 @@ from debias.cli.sources import repeatable
 from debias.errors import Problem, UsageError, together
 
 if TYPE_CHECKING:
-    from debias.report.baseline import BaselineFile
-    from debias.report.documents import Value
-    from debias.report.findings import Judged
+    from debias.report.findings.finding import Judged
+    from debias.report.values.baseline import BaselineFile
+    from debias.report.values.every import Value
 
 Asked = tuple[str, Path | None]
 """A flag and the file that it names."""
@@ -108,7 +108,7 @@ class Delivery:
 
     def _settled(self, value: Judged, gate: GateOptions) -> Judged:
         """Return the value with what is accepted of it."""
-        from debias.report.accepting import accept, exit_zero
+        from debias.report.findings.accepting import accept, exit_zero
 
         if self._known is not None:
             known, digest = self._known
@@ -119,8 +119,8 @@ class Delivery:
         if gate.write_baseline is None:
             return
         from debias.files import write_atomic
-        from debias.report.accepting import to_baseline
         from debias.report.as_json import to_json
+        from debias.report.findings.accepting import to_baseline
 
         told = to_json(to_baseline(value, self._known[0] if self._known is not None else None))
         write_atomic(gate.write_baseline, told.encode(), force=self.options.force)
@@ -136,7 +136,7 @@ class Delivery:
         if in_actions():
             speak(workflow_commands(value))
         if self.options.quiet:
-            from debias.report.accepting import exit_reason
+            from debias.report.findings.accepting import exit_reason
             from debias.report.text import visible
 
             reason = exit_reason(value)
@@ -155,7 +155,7 @@ def _baseline(gate: GateOptions | None) -> tuple[BaselineFile, str] | None:
     """Return what --baseline holds, with its hash; None without one."""
     if gate is None or gate.baseline is None:
         return None
-    from debias.report.accepting import read_baseline
+    from debias.report.findings.accepting import read_baseline
 
     return read_baseline(gate.baseline)
 

@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from debias.report.documents import Value
-    from debias.report.findings import Finding, Judged
+    from debias.report.findings.finding import Finding, Judged
+    from debias.report.values.every import Value
 
 SUMMARY, ACTIONS = "GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS"
 # The runner obeys a line that starts with the one, and one that holds the other anywhere.
@@ -41,7 +41,7 @@ def json_without_commands(text: str) -> str:
 
 def workflow_commands(value: Judged) -> str:
     """Return findings as workflow commands, which GitHub shows beside the run: a line for each that is no pass."""
-    from debias.report.findings import SETTLED, findings_of, run_of
+    from debias.report.findings.finding import SETTLED, findings_of, run_of
 
     report = run_of(value)
     return "".join(

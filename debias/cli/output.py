@@ -10,7 +10,7 @@ from debias.cli.github import json_without_commands, without_commands
 from debias.cli.guard import say, silence
 
 if TYPE_CHECKING:
-    from debias.report.documents import Value
+    from debias.report.values.every import Value
 
 
 def show(value: Value, *, json: bool, quiet: bool, full: bool = False) -> None:

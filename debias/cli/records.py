@@ -13,7 +13,7 @@ from debias.cli.guard import say
 from debias.errors import Problem, UsageError
 
 if TYPE_CHECKING:
-    from debias.report.documents import Value
+    from debias.report.values.every import Value
 
 _LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,99}\Z")
 

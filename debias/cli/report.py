@@ -16,7 +16,7 @@ from debias.cli.verbs import OUTPUT, verb
 from debias.errors import Problem, UsageError
 
 if TYPE_CHECKING:
-    from debias.report.documents import Value
+    from debias.report.values.every import Value
 
 
 class Format(StrEnum):
@@ -108,7 +108,7 @@ def _text(value: Value, kind: Format) -> str:
         from debias.report.card import to_card
 
         return to_card(value)
-    from debias.report.findings import Judged
+    from debias.report.findings.finding import Judged
     from debias.report.writers import writers
 
     judged = isinstance(value, Judged)

@@ -13,17 +13,19 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
-from debias.report.adaptation import ADAPTATION_VERSION, Adaptation
-from debias.report.baseline import BASELINE_VERSION, BaselineFile
-from debias.report.comparison import COMPARISON_VERSION, Comparison
-from debias.report.crossval import CROSSVAL_VERSION, CrossValidation
-from debias.report.difference import DIFFERENCE_VERSION, Difference
-from debias.report.importance import IMPORTANCE_VERSION, Importance
-from debias.report.inspection import INSPECTION_VERSION, Inspection
-from debias.report.model import SCHEMA_VERSION, Report
-from debias.report.training import TRAINING_VERSION, TrainingReport
-from debias.report.tuning import TUNING_VERSION, Tuning
-from debias.report.verification import VERIFICATION_VERSION, Verification
+from debias.report.values.adaptation import ADAPTATION_VERSION, Adaptation
+from debias.report.values.baseline import BASELINE_VERSION, BaselineFile
+from debias.report.values.comparison import COMPARISON_VERSION, Comparison
+from debias.report.values.crossval import CROSSVAL_VERSION, CrossValidation
+from debias.report.values.difference import DIFFERENCE_VERSION, Difference
+from debias.report.values.importance import IMPORTANCE_VERSION, Importance
+from debias.report.values.inspection import INSPECTION_VERSION, Inspection
+from debias.report.values.report import SCHEMA_VERSION, Report
+from debias.report.values.training import TRAINING_VERSION, TrainingReport
+from debias.report.values.tuning import TUNING_VERSION, Tuning
+from debias.report.values.verification import VERIFICATION_VERSION, Verification
+
+SCHEMAS = Path(__file__).with_name("schemas")
 
 SCHEMA_FILES: dict[str, tuple[type[BaseModel], str]] = {
     "report.schema.json": (Report, f"urn:debias:report:{SCHEMA_VERSION}"),
@@ -85,4 +87,4 @@ def schema_text(name: str) -> str:
 
 if __name__ == "__main__":
     for file_name in SCHEMA_FILES:
-        Path(__file__).with_name(file_name).write_text(schema_text(file_name), encoding="utf-8")
+        (SCHEMAS / file_name).write_text(schema_text(file_name), encoding="utf-8")

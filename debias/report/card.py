@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from debias.errors import Problem, UsageError
 from debias.report.card_metadata import base_name, metadata, to_yaml
-from debias.report.content import report_document
-from debias.report.document import Section, Table
+from debias.report.content.document import Section, Table
+from debias.report.content.report import report_document
 from debias.report.markdown import block, inline, section_lines
-from debias.report.model import ModelInfo, Report
 from debias.report.text import size, visible
+from debias.report.values.report import ModelInfo, Report
 
 if TYPE_CHECKING:
-    from debias.report.documents import Value
-    from debias.report.figures import Figures
+    from debias.report.values.every import Value
+    from debias.report.values.figures import Figures
 
 EVALUATION = ("bias", "figures", "groups", "crossings", "impact")
 """Sections of a report that a card shows under Evaluation, in the report's order."""
@@ -59,7 +59,7 @@ def to_card(value: Value, licence: str | None = None) -> str:
 
 def report_of(value: Value) -> Report | None:
     """Return the run that a card would be of; None for a value that tells of no model's figures."""
-    from debias.report.findings import Judged, run_of
+    from debias.report.findings.finding import Judged, run_of
 
     return run_of(value) if isinstance(value, Judged) else None
 

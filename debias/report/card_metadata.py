@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from debias.report.figures import Figures
-from debias.report.model import ModelInfo, Report
 from debias.report.text import clipped, visible
+from debias.report.values.figures import Figures
+from debias.report.values.report import ModelInfo, Report
 
 LONGEST = 200
 """Characters of a name in the metadata."""

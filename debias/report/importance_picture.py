@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from debias.errors import Problem
-from debias.report.importance import ColumnImportance, FeatureImportance, ModelImportance
-from debias.report.importance_content import place
+from debias.report.content.importance import place
 from debias.report.text import shortened
+from debias.report.values.importance import ColumnImportance, FeatureImportance, ModelImportance
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

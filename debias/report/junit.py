@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-from debias.report.comparison import Comparison
-from debias.report.figures import Figures, GroupFigures, Parity
-from debias.report.findings import Finding, Judged, findings_of, run_of
-from debias.report.model import Report
+from debias.report.findings.finding import Finding, Judged, findings_of, run_of
 from debias.report.text import amount, bracketed, count, percent, rate, signed_amount, visible
+from debias.report.values.comparison import Comparison
+from debias.report.values.figures import Figures, GroupFigures, Parity
+from debias.report.values.report import Report
 
 _COUNTED = {"tests": "testcase", "failures": "failure", "errors": "error", "skipped": "skipped"}
 

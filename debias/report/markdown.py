@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from debias.report.document import Document, Section, Table
-from debias.report.documents import document_of
+from debias.report.content.document import Document, Section, Table
+from debias.report.content.every import document_of
 from debias.report.text import visible
 
 if TYPE_CHECKING:
-    from debias.report.documents import Value
+    from debias.report.values.every import Value
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$@#])")
 _BLOCK_START = re.compile(r"[-+=]|\d+(?=[.)])")

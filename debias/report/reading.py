@@ -13,7 +13,7 @@ from debias.words import bare
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
-    from debias.report.documents import Value
+    from debias.report.values.every import Value
 
 MOST = 64 << 20
 """Largest report that is read, in bytes."""
@@ -91,8 +91,8 @@ def _kinds() -> dict[str, type[BaseModel]]:
 
 
 def _kind(document: dict[str, Any], where: str) -> type[BaseModel]:
-    from debias.report.inspection import Inspection
-    from debias.report.model import Report
+    from debias.report.values.inspection import Inspection
+    from debias.report.values.report import Report
 
     verb = document.get("verb")
     if isinstance(verb, str) and verb in _kinds():

@@ -12,10 +12,10 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from debias.report.findings import SETTLED, Finding, Judged, findings_of, model_name, run_of
-from debias.report.model import Report
-from debias.report.rules import Rule, all_rules
+from debias.report.findings.finding import SETTLED, Finding, Judged, findings_of, model_name, run_of
+from debias.report.findings.rules import Rule, all_rules
 from debias.report.text import clipped, visible
+from debias.report.values.report import Report
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FINGERPRINT = "debiasFinding/v1"

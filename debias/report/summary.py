@@ -6,14 +6,14 @@ import html
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from debias.report.document import Section, Table
-from debias.report.documents import document_of
-from debias.report.findings import Finding, Judged, findings_of, run_of, told_bound, told_figure
+from debias.report.content.document import Section, Table
+from debias.report.content.every import document_of
+from debias.report.findings.finding import Finding, Judged, findings_of, run_of, told_bound, told_figure
 from debias.report.markdown import head_lines, section_lines, table_lines
 from debias.report.text import visible
 
 if TYPE_CHECKING:
-    from debias.report.documents import Value
+    from debias.report.values.every import Value
 
 ROOM = 1_000_000
 """Bytes of one summary; GitHub refuses a step whose summary is larger than 1 MiB."""

@@ -13,12 +13,12 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from debias.report.document import Document, Table, Tone
-from debias.report.documents import document_of
+from debias.report.content.document import Document, Table, Tone
+from debias.report.content.every import document_of
 from debias.report.text import visible
 
 if TYPE_CHECKING:
-    from debias.report.documents import Value
+    from debias.report.values.every import Value
 
 WIDTH = 100
 """Columns of what has no width of its own: a file, a log."""

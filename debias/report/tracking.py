@@ -15,10 +15,10 @@ from debias.report.text import clipped, visible
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from debias.report.comparison import Comparison
-    from debias.report.figures import Figures
-    from debias.report.model import Report
-    from debias.report.training import TrainingReport
+    from debias.report.values.comparison import Comparison
+    from debias.report.values.figures import Figures
+    from debias.report.values.report import Report
+    from debias.report.values.training import TrainingReport
 
 LONGEST_NAME, LONGEST_PARAMETER, LONGEST_TAG = 250, 500, 5000
 """Characters that every store of MLflow takes."""
@@ -94,9 +94,9 @@ def tracked(value: BaseModel) -> Tracked:
     ----------
     value : Report, Comparison or TrainingReport
     """
-    from debias.report.comparison import Comparison
-    from debias.report.model import Report
-    from debias.report.training import TrainingReport
+    from debias.report.values.comparison import Comparison
+    from debias.report.values.report import Report
+    from debias.report.values.training import TrainingReport
 
     if isinstance(value, TrainingReport):
         return _training(value)

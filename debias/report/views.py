@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from debias.errors import Problem, UsageError
-from debias.report.comparison import Comparison
-from debias.report.documents import Value
-from debias.report.findings import Judged
-from debias.report.impact import ChosenView
+from debias.report.findings.finding import Judged
 from debias.report.regulations import unknown_view, view
+from debias.report.values.comparison import Comparison
+from debias.report.values.every import Value
+from debias.report.values.impact import ChosenView
 
 
 def chosen(names: Iterable[str]) -> list[ChosenView]:

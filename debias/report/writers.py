@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 from debias.errors import Problem
 
 if TYPE_CHECKING:
-    from debias.report.documents import Value
-    from debias.report.findings import Judged
+    from debias.report.findings.finding import Judged
+    from debias.report.values.every import Value
 
 
 def _json(report: Value) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor
 from debias.errors import ModelError, Problem
 from debias.fairness.metrics import METRICS
 from debias.objective import Objective, exit_code
-from debias.report.model import AttributeInfo, Report, Rows
+from debias.report.values.report import AttributeInfo, Report, Rows
 from debias.report.views import chosen
 from debias.run import evidence
 from debias.run.deciding import deployed

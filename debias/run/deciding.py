@@ -9,7 +9,7 @@ from typing import Any
 import numpy.typing as npt
 from torch import Tensor
 
-from debias.report.figures import Figures
+from debias.report.values.figures import Figures
 from debias.run.figures import Measured
 from debias.run.opening import Opened
 from debias.run.regression import predicted

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from debias.model.network import archive_contract
 from debias.model.seal import compared, is_number_entry, state_of
 from debias.model.wrapped import PREFIX
-from debias.report.verification import Changes, EntryChange, TensorChange
+from debias.report.values.verification import Changes, EntryChange, TensorChange
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,12 +11,12 @@ from typing import Any
 
 import debias
 from debias.errors import Problem, UsageError, together
-from debias.report.comparison import Candidate, Comparison
-from debias.report.difference import Difference, FigurePair, MethodPair, RunInfo, SettingPair, Stage
-from debias.report.figures import Figures, Parity
-from debias.report.findings import Judged, run_of
-from debias.report.model import Report
+from debias.report.findings.finding import Judged, run_of
 from debias.report.reading import read
+from debias.report.values.comparison import Candidate, Comparison
+from debias.report.values.difference import Difference, FigurePair, MethodPair, RunInfo, SettingPair, Stage
+from debias.report.values.figures import Figures, Parity
+from debias.report.values.report import Report
 from debias.run.commands import operand
 
 RANKS = {"pass": 0, "inconclusive": 1, "fail": 2}

@@ -12,7 +12,7 @@ from debias.data.sample import Sample
 from debias.fairness import dispersion as floor
 from debias.fairness.counts import Counts, FloatArray
 from debias.objective.comparison import Groups
-from debias.report.figures import Dispersion
+from debias.report.values.figures import Dispersion
 from debias.run.swapping import Swapped
 
 

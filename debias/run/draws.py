@@ -21,8 +21,8 @@ from debias.errors import Problem, UsageError
 from debias.fairness.counts import FloatArray, IntArray
 from debias.model.effects import draw, posterior_sds
 from debias.model.head import Head
-from debias.report.effects import DrawnFigure, Draws
-from debias.report.figures import Figures
+from debias.report.values.effects import DrawnFigure, Draws
+from debias.report.values.figures import Figures
 from debias.run.deciding import deployed
 from debias.run.figures import Measured
 from debias.run.opening import Opened

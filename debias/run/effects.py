@@ -16,8 +16,8 @@ from debias.fairness import intervals, metrics, regression
 from debias.fairness.counts import Counts, IntArray, count
 from debias.fairness.gaps import effective
 from debias.model.effects import fixed, has_fixed_head
-from debias.report.effects import ClusterBias, ClusterFigures, Effects, EffectsGap, HeadFigures
-from debias.report.figures import Figures, IntervalFigures
+from debias.report.values.effects import ClusterBias, ClusterFigures, Effects, EffectsGap, HeadFigures
+from debias.report.values.figures import Figures, IntervalFigures
 from debias.run.deciding import deployed
 from debias.run.draws import Part, drawn, no_posterior
 from debias.run.figures import DEFAULT_CONFIDENCE, Measured

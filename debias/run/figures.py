@@ -17,7 +17,7 @@ from debias.fairness.counts import Counts
 from debias.fairness.metrics import Bias, Metric
 from debias.objective import Judge, Objective, Scorer, decide
 from debias.objective.comparison import Groups
-from debias.report.figures import Figures, GroupFigures, IntervalFigures, Parity
+from debias.report.values.figures import Figures, GroupFigures, IntervalFigures, Parity
 from debias.run import dispersion
 from debias.run.group_limits import group_limits
 from debias.run.swapping import Swapped

@@ -7,7 +7,7 @@ import numpy as np
 from debias.fairness import intervals
 from debias.fairness.counts import Counts, FloatArray
 from debias.fairness.gaps import effective
-from debias.report.figures import GroupIntervals
+from debias.report.values.figures import GroupIntervals
 
 METHOD = "Wilson; balanced accuracy: Newcombe's square-and-add of both rates"
 

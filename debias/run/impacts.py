@@ -17,7 +17,7 @@ from debias.fairness.counts import Counts, FloatArray, IntArray, count
 from debias.fairness.impact import SMALL_SHARE, highest, impact, standardised_differences, weighted_median
 from debias.fairness.metrics import selection_rates
 from debias.fairness.regression import group_means
-from debias.report.impact import Compared, GroupImpact, Impact, RateImpact
+from debias.report.values.impact import Compared, GroupImpact, Impact, RateImpact
 from debias.run.deciding import decided
 from debias.run.evidence.crossings import Cells, all_cells
 from debias.run.figures import Measured

@@ -32,7 +32,7 @@ from debias.model.importance import (
     ranks,
 )
 from debias.model.network import Network
-from debias.report.importance import (
+from debias.report.values.importance import (
     ColumnImportance,
     FeatureImportance,
     Importance,

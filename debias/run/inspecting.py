@@ -11,7 +11,7 @@ from debias.contract import Contract, read_document
 from debias.errors import ContractError, DebiasError, ModelError, Problem
 from debias.model.archive import Archive, open_archive
 from debias.model.network import Network, from_archive
-from debias.report.inspection import InputInfo, Inspection, LayerInfo, MethodInfo, OutputInfo
+from debias.report.values.inspection import InputInfo, Inspection, LayerInfo, MethodInfo, OutputInfo
 from debias.run.opening import dtype_name, read_contract, task_of
 from debias.run.workbench import unfit
 

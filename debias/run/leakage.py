@@ -8,7 +8,7 @@ import torch
 
 from debias.errors import DataError
 from debias.model.effects import has_fixed_head
-from debias.report.effects import Information
+from debias.report.values.effects import Information
 from debias.run.effects import fixed_head
 from debias.run.figures import Measured
 from debias.run.opening import Opened

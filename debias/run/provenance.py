@@ -11,7 +11,7 @@ import numpy as np
 
 from debias.data.tables import Table
 from debias.model.archive import Archive
-from debias.report.model import ModelInfo, TableInfo
+from debias.report.values.report import ModelInfo, TableInfo
 
 
 def model_info(archive: Archive, path: str | Path | None = None) -> ModelInfo:

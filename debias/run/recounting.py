@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from debias.report.figures import Figures
-from debias.report.verification import FigureChange, Recount
+from debias.report.values.figures import Figures
+from debias.report.values.verification import FigureChange, Recount
 from debias.run.deciding import deployed
 from debias.run.figures import Measured
 from debias.run.opening import open_request

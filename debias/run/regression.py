@@ -14,8 +14,8 @@ from debias.fairness.moment_assessment import moment_interval
 from debias.fairness.moments import Moments
 from debias.objective import RegressionScorer, decide
 from debias.objective.comparison import Groups
-from debias.report.figures import Figures, GroupFigures, IntervalFigures, Parity
 from debias.report.text import amount, signed_amount
+from debias.report.values.figures import Figures, GroupFigures, IntervalFigures, Parity
 from debias.run import dispersion
 from debias.run.figures import DEFAULT_CONFIDENCE, Measured
 from debias.run.swapping import Swapped

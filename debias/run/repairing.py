@@ -14,8 +14,8 @@ from debias.model.effects import shift
 from debias.model.network import Network
 from debias.model.rule import shared_draws
 from debias.objective import exit_code
-from debias.report.figures import Figures
-from debias.report.model import Change, GroupRule, Report, RuleInfo, SelectionFigures, TrajectoryStep
+from debias.report.values.figures import Figures
+from debias.report.values.report import Change, GroupRule, Report, RuleInfo, SelectionFigures, TrajectoryStep
 from debias.run import evidence
 from debias.run.auditing import common
 from debias.run.effects import by_cluster

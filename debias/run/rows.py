@@ -12,7 +12,7 @@ from debias.data.sample import Sample
 from debias.data.split import holdout, overlap
 from debias.data.values import Mask
 from debias.errors import together
-from debias.report.model import Rows
+from debias.report.values.report import Rows
 from debias.run.opening import Opened
 from debias.run.request import DEFAULT_FIT_SHARE
 

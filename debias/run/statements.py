@@ -5,7 +5,7 @@ from __future__ import annotations
 from debias.fairness.metrics import METRICS, MetricInfo
 from debias.methods.base import Repair
 from debias.objective import DEFAULTS, Objective, decide
-from debias.report.figures import Figures, Parity
+from debias.report.values.figures import Figures, Parity
 from debias.run.verdict import Ruling
 from debias.words import bare
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_type_hints
 from debias.contract import Contract
 from debias.errors import together
 from debias.methods.base import Method, Progress, silent
-from debias.report.model import Report
+from debias.report.values.report import Report
 from debias.run.auditing import run_audit
 from debias.run.repairing import run_repair
 from debias.run.request import Request

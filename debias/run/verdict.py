@@ -11,8 +11,8 @@ from debias.fairness.moment_assessment import assess_moments
 from debias.fairness.moments import Moments
 from debias.objective import Constraint, Objective, Verdict, decide
 from debias.objective.comparison import Groups
-from debias.report.figures import Figures
-from debias.report.model import AttributeVerdict, MoreRows
+from debias.report.values.figures import Figures
+from debias.report.values.report import AttributeVerdict, MoreRows
 from debias.words import bare
 
 

@@ -13,7 +13,7 @@ from debias.contract import Contract, read_document
 from debias.errors import DataError, ModelError, Problem, UsageError, together
 from debias.model.archive import Archive, open_archive
 from debias.model.seal import DOCUMENT, broken, is_number_entry
-from debias.report.verification import Changes, Check, Recount, Subject, Verification
+from debias.report.values.verification import Changes, Check, Recount, Subject, Verification
 from debias.run.commands import operand
 from debias.run.differences import changes
 from debias.run.opening import read_contract

@@ -21,7 +21,7 @@ from debias.model.effects import editable, fixed, has_fixed_head
 from debias.model.head import sigmoid
 from debias.model.network import Network
 from debias.objective import Objective
-from debias.report.figures import Figures
+from debias.report.values.figures import Figures
 from debias.run.deciding import deployed
 from debias.run.figures import Measured, probability
 from debias.run.opening import Opened, open_request

@@ -450,7 +450,8 @@ class TestShown:
 
     @pytest.mark.usefixtures("folder")
     def test_an_unknown_verb(self) -> None:
-        assert called("config", "audti").code == 2
+        misspelt = called("config", "audti")
+        assert misspelt.code == 2 and "Did you mean audit?" in misspelt.err
 
     def test_a_named_file(self, folder: Path) -> None:
         (folder / "x.toml").write_text("eps = 0.1")

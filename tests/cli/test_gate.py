@@ -15,7 +15,7 @@ from debias.cli import github
 from debias.cli.main import app
 from tests.cli.conftest import FakeRun
 from tests.report import examples
-from tests.report.test_accepting import failing
+from tests.report.findings.test_accepting import failing
 
 AUDIT = ["audit", "m.pt", "--data", "d.csv", "--attr", "sex", "--eps", "0.05"]
 REPAIR = ["prune", "m.pt", "--data", "d.csv", "--attr", "sex", "--eps", "0.05"]

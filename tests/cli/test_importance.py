@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from debias.report.importance import Importance
+from debias.report.values.importance import Importance
 from tests.experiments.test_probing import table
 from tests.run.world import Result, call, content
 

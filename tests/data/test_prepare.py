@@ -98,6 +98,7 @@ def test_named_features_in_their_order() -> None:
         ({"features": ["age", "nope"]}, r"has no column 'nope' \(--features\)"),
         ({"features": ["age", "debt"], "ignore": ["age"]}, "in --features and in --ignore"),
         ({"ignore": ["nope"]}, r"has no column 'nope' \(--ignore\)"),
+        ({"attr": "sexx"}, r"has no column 'sexx' \(--attr\)\n.*Did you mean 'sex'"),
         ({"attr": "Sex"}, r"has no column 'Sex' \(--attr\)\n.*Did you mean 'sex'"),
         ({"label": "nope"}, r"has no column 'nope' \(--label\)\n.*Columns: 'age'"),
         ({"attr": "label"}, "both the label and the attribute"),

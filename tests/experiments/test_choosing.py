@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, r
 
 from debias.experiments.compare.choosing import Entry, Ground, choose, front, paired
 from debias.objective.sweep import OperatingPoint
-from debias.report.comparison import FrontPoint
+from debias.report.values.comparison import FrontPoint
 
 MEASURES: dict[str, Any] = {
     "balanced-accuracy": balanced_accuracy_score,

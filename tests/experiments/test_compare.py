@@ -19,7 +19,7 @@ from debias.flags import Flag
 from debias.methods.base import Method, Repair, Setting
 from debias.methods.threshold import Threshold
 from debias.model.network import Network
-from debias.report.comparison import Comparison
+from debias.report.values.comparison import Comparison
 from tests.run import world
 
 CHEAP = {"gda": {"epochs": 3, "lr": 0.01}}

@@ -19,7 +19,7 @@ from debias.experiments.crossval import crossval
 from debias.experiments.crossval.folds import FoldResult, unpacked
 from debias.experiments.crossval.jobs import Bench, Protocol, fold_result
 from debias.experiments.variants import Variant, baselines, variants
-from debias.report.crossval import CrossValidation
+from debias.report.values.crossval import CrossValidation
 from tests.experiments.crossval_table import CLASSES, NUMBERS, SETTINGS, table
 
 KINDS = ("medl", "fair-adb-medl:lambda_fair=1,attr=sex")

@@ -25,7 +25,7 @@ from debias.experiments.importance.probing import (
 )
 from debias.experiments.variants import variants
 from debias.model.importance import Magnitudes, block_sums, ranks
-from debias.report.importance import Importance, Run
+from debias.report.values.importance import Importance, Run
 from debias.run.importance import Block, measure
 from debias.run.training import fit_on
 from debias.training.export import model_bytes

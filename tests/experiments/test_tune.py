@@ -24,7 +24,7 @@ from debias.experiments.tune.study import Left, Place, kept, left, reached_by, w
 from debias.experiments.tune.trial import Reached
 from debias.jobs import JobError, ray_search
 from debias.model.network import Network
-from debias.report.tuning import Tuning
+from debias.report.values.tuning import Tuning
 from debias.run.training import train
 from debias.training.kinds import KINDS
 from tests.training.clients import clients

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from debias.report.figures import Figures
-from debias.report.inspection import Inspection
-from debias.report.model import Report
+from debias.report.values.figures import Figures
+from debias.report.values.inspection import Inspection
+from debias.report.values.report import Report
 
 SHA = "0123456789abcdef" * 4
 HOSTILE = "[red]se|x[/red]\n<b>\x1b[31m`*_\u202e"

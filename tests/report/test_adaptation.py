@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from debias.report.adaptation import Adaptation
-from debias.report.adaptation_content import MOST_CLUSTERS
+from debias.report.content.adaptation import MOST_CLUSTERS
 from debias.report.markdown import to_markdown
 from debias.report.terminal import verdict_line
+from debias.report.values.adaptation import Adaptation
 
 
 def adaptation(clusters: int = 2, **changes: Any) -> Adaptation:

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from debias.report.as_json import SCHEMA_FILES, schema, schema_text, to_json
-from debias.report.model import Report
+from debias.report.values.report import Report
 from tests.report import examples
 
 KEYS = {
@@ -20,7 +20,7 @@ FIGURES = {"balanced_accuracy", "bias", "auroc", "brier", "parities", "threshold
 
 @pytest.mark.parametrize("name", SCHEMA_FILES)
 def test_schema_file_is_up_to_date(name: str) -> None:
-    text = files("debias.report").joinpath(name).read_text(encoding="utf-8")
+    text = files("debias.report").joinpath("schemas", name).read_text(encoding="utf-8")
     assert text == schema_text(name), "run: python -m debias.report.as_json"
     jsonschema.Draft202012Validator.check_schema(json.loads(text))
 

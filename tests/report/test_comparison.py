@@ -12,9 +12,9 @@ from rich.console import Console
 
 from debias.report.as_json import schema, to_json
 from debias.report.charts import charts_of
-from debias.report.comparison import Comparison
 from debias.report.markdown import to_markdown
 from debias.report.terminal import print_report, verdict_line
+from debias.report.values.comparison import Comparison
 from tests.report import examples
 
 

@@ -10,9 +10,9 @@ import jsonschema
 from rich.console import Console
 
 from debias.report.as_json import schema, to_json
-from debias.report.crossval import CrossValidation
 from debias.report.markdown import to_markdown
 from debias.report.terminal import print_report, verdict_line
+from debias.report.values.crossval import CrossValidation
 
 
 def figure(value: float | None, **changes: Any) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from debias.report.difference import Difference
-from debias.report.difference_content import difference_document
+from debias.report.content.difference import difference_document
 from debias.report.markdown import to_markdown
 from debias.report.terminal import print_report, verdict_line
+from debias.report.values.difference import Difference
 from tests.report.examples import HOSTILE, SHA
 
 

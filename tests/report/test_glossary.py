@@ -27,14 +27,14 @@ from debias.fairness.intervals import DifferenceMethod, RateMethod, RatioMethod
 from debias.objective.constrained import Performance, Verdict
 from debias.objective.selection import Selection
 from debias.report import regulations
-from debias.report.effects import ClusterFigures, DrawnFigure, Draws, EffectsGap, Information
-from debias.report.evidence import LayerChange, SweepPoint
-from debias.report.figures import Dispersion, Figures, GroupFigures, IntervalFigures, Parity
+from debias.report.findings.rules import all_rules
 from debias.report.glossary import SOURCES, Cited, Term, Theme, find, key, terms
 from debias.report.glossary.lines import list_lines, term_lines
-from debias.report.impact import Compared, GroupImpact, Impact, RateImpact
-from debias.report.model import Change, Report, TrajectoryStep
-from debias.report.rules import all_rules
+from debias.report.values.effects import ClusterFigures, DrawnFigure, Draws, EffectsGap, Information
+from debias.report.values.evidence import LayerChange, SweepPoint
+from debias.report.values.figures import Dispersion, Figures, GroupFigures, IntervalFigures, Parity
+from debias.report.values.impact import Compared, GroupImpact, Impact, RateImpact
+from debias.report.values.report import Change, Report, TrajectoryStep
 from debias.training.kinds import KINDS
 
 NAMES = [term.name for term in terms()]
@@ -128,7 +128,8 @@ def test_every_figure_of_a_report_is_there(model: type[BaseModel]) -> None:
 
 
 def test_fields_exist() -> None:
-    from debias.report import effects, evidence, figures, impact, model
+    from debias.report.values import effects, evidence, figures, impact
+    from debias.report.values import report as model
 
     homes = {
         name: value

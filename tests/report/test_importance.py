@@ -14,11 +14,11 @@ import pytest
 from rich.console import Console
 
 from debias.report.as_json import schema, to_json
-from debias.report.importance import Importance
 from debias.report.importance_picture import FORMATS, LONGEST, picture, unknown_picture
 from debias.report.markdown import to_markdown
 from debias.report.terminal import print_report, verdict_line
 from debias.report.text import shortened
+from debias.report.values.importance import Importance
 from tests.report import examples
 
 COSTLY = "$x_1$ costs 5$ & <b>_^{more}\\frac{1}{2}\n"

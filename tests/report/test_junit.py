@@ -12,15 +12,15 @@ import xmlschema
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from debias.report.accepting import accept, to_baseline
-from debias.report.comparison import Comparison
+from debias.report.findings.accepting import accept, to_baseline
 from debias.report.junit import to_junit
-from debias.report.model import Report
 from debias.report.text import visible
+from debias.report.values.comparison import Comparison
+from debias.report.values.report import Report
 from tests.report import examples
-from tests.report.test_accepting import failing, judged
+from tests.report.findings.test_accepting import failing, judged
+from tests.report.findings.test_finding import two
 from tests.report.test_comparison import comparison
-from tests.report.test_findings import two
 
 XSD = Path(__file__).with_name("junit.xsd")
 

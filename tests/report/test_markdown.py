@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from debias.report.content import report_document
+from debias.report.content.report import report_document
 from debias.report.markdown import block, inline, to_markdown
 from debias.report.text import visible
 from tests.report import examples

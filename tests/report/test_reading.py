@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from debias.errors import UsageError
 from debias.report.as_json import SCHEMA_FILES, schema, to_json
-from debias.report.documents import document_of
-from debias.report.model import SCHEMA_VERSION, Report
+from debias.report.content.every import document_of
 from debias.report.reading import MOST, parse, read
+from debias.report.values.report import SCHEMA_VERSION, Report
 from debias.report.writers import writers
 from tests.report import examples
 from tests.report.html.values import EVERY

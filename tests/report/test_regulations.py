@@ -14,15 +14,16 @@ import pytest
 from pydantic import ValidationError
 
 from debias.fairness.impact import FOUR_FIFTHS, SMALL_SHARE
-from debias.report import regulation_facts, regulations
+from debias.report import regulations
 from debias.report.as_json import schema, to_json
-from debias.report.content import report_document
-from debias.report.document import Section
-from debias.report.documents import document_of
-from debias.report.impact import GroupImpact, Impact
+from debias.report.content import regulation_facts
+from debias.report.content.document import Section
+from debias.report.content.every import document_of
+from debias.report.content.regulation import CELLS, HIDDEN
+from debias.report.content.report import report_document
 from debias.report.markdown import to_markdown
-from debias.report.model import Report
-from debias.report.regulation_content import CELLS, HIDDEN
+from debias.report.values.impact import GroupImpact, Impact
+from debias.report.values.report import Report
 from tests.report.examples import HOSTILE, audit, report
 
 FOLDER = Path(regulations.__file__).parent

@@ -16,15 +16,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sarif.loader import load_sarif_file
 
-from debias.report.accepting import to_baseline
-from debias.report.comparison import Comparison
-from debias.report.findings import SETTLED, findings_of
-from debias.report.model import Report
-from debias.report.rules import all_rules
+from debias.report.findings.accepting import to_baseline
+from debias.report.findings.finding import SETTLED, findings_of
+from debias.report.findings.rules import all_rules
 from debias.report.sarif import LONGEST, to_sarif, uri
+from debias.report.values.comparison import Comparison
+from debias.report.values.report import Report
 from tests.report import examples
-from tests.report.test_accepting import failing, judged
-from tests.report.test_findings import two
+from tests.report.findings.test_accepting import failing, judged
+from tests.report.findings.test_finding import two
 from tests.report.test_junit import NASTY, VALUES
 
 # Of each object in the log: its class in sarif_om, which was made from the published schema.

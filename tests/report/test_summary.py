@@ -9,10 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from debias.report.content import report_document
+from debias.report.content.report import report_document
 from debias.report.summary import ROOM, to_summary
 from tests.report import examples
-from tests.report.test_accepting import failing
+from tests.report.findings.test_accepting import failing
 from tests.report.test_junit import NASTY, VALUES
 
 

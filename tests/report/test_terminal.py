@@ -7,9 +7,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from debias.report.inspection import Inspection
-from debias.report.model import Report
-from debias.report.terminal import print_report, verdict_line
+from debias.report.terminal import print_report, to_text, verdict_line
+from debias.report.values.inspection import Inspection
+from debias.report.values.report import Report
 from tests.report import examples
 
 
@@ -155,3 +155,8 @@ def test_inspection() -> None:
     refused = printed(examples.inspection(problems=["hidden.0: quantised", "out: no bias"], trusted=True))
     assert refused.startswith("REFUSED  models/lender.pt: 2 reasons against using it")
     assert "• out: no bias" in refused
+
+
+def test_no_line_ends_in_spaces() -> None:
+    for line in to_text(examples.report(), full=True).split("\n"):
+        assert line == line.rstrip(" ")

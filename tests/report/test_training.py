@@ -12,10 +12,10 @@ import pytest
 from rich.console import Console
 
 from debias.report.as_json import schema, to_json
+from debias.report.content.training import summed
 from debias.report.markdown import to_markdown
 from debias.report.terminal import print_report, verdict_line
-from debias.report.training import TrainingReport
-from debias.report.training_content import summed
+from debias.report.values.training import TrainingReport
 
 
 def epoch(number: int, **more: Any) -> dict[str, Any]:

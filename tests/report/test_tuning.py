@@ -13,8 +13,8 @@ from rich.console import Console
 from debias.report.as_json import schema, to_json
 from debias.report.markdown import to_markdown
 from debias.report.terminal import print_report, verdict_line
-from debias.report.training import TrainingReport
-from debias.report.tuning import Tuning
+from debias.report.values.training import TrainingReport
+from debias.report.values.tuning import Tuning
 
 
 def trial(number: int, accuracy: float, dispersion: float, **changes: Any) -> dict[str, Any]:

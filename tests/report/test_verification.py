@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 
 from debias.report.as_json import schema, to_json
-from debias.report.documents import document_of
+from debias.report.content.every import document_of
 from debias.report.markdown import to_markdown
 from debias.report.terminal import print_report, verdict_line
-from debias.report.verification import Verification
+from debias.report.values.verification import Verification
 from tests.report import examples
 
 

@@ -24,7 +24,7 @@ from debias.errors import ContractError, DataError, DebiasError, ModelError, Usa
 from debias.model.archive import serialise
 from debias.model.effects import filled
 from debias.model.network import Network
-from debias.report.adaptation import AddedCluster
+from debias.report.values.adaptation import AddedCluster
 from debias.run.adapting import adapt
 from debias.run.adapting.request import Asked
 from debias.run.adapting.rows import Labelled, labelled_rows

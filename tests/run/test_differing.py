@@ -14,10 +14,10 @@ import pytest
 import debias
 from debias.errors import UsageError
 from debias.report.as_json import schema, to_json
-from debias.report.difference import Difference
 from debias.report.markdown import to_markdown
-from debias.report.model import Report
 from debias.report.reading import parse
+from debias.report.values.difference import Difference
+from debias.report.values.report import Report
 from debias.run.differing import diff
 from tests.report import examples
 from tests.report.html.values import full

@@ -15,8 +15,8 @@ from sklearn.metrics import balanced_accuracy_score, mean_absolute_error, mean_s
 from torch import nn
 
 import debias
-from debias.report.evidence import Crossing, LayerChange, Sweep
-from debias.report.model import Report
+from debias.report.values.evidence import Crossing, LayerChange, Sweep
+from debias.report.values.report import Report
 from tests.run import mixed, world
 from tests.run.test_regression import network as value_network
 from tests.run.test_regression import table as value_table

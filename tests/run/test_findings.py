@@ -12,8 +12,8 @@ import pytest
 
 import debias
 from debias.fairness.metrics import METRICS
-from debias.report.findings import exit_code_of, findings_of
-from debias.report.model import Report
+from debias.report.findings.finding import exit_code_of, findings_of
+from debias.report.values.report import Report
 from tests.run import world
 from tests.run.world import ASKED, call
 

@@ -15,8 +15,8 @@ from scipy import stats
 from statsmodels.stats.proportion import proportions_ztest
 
 import debias
-from debias.report.impact import Impact, RateImpact
-from debias.report.model import Report
+from debias.report.values.impact import Impact, RateImpact
+from debias.report.values.report import Report
 from tests.run import test_regression, world
 
 AUDIT: dict[str, Any] = {"features": ["income", "debt"]}

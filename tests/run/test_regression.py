@@ -19,9 +19,9 @@ import debias
 from debias.contract import Output, write_document
 from debias.errors import DataError, DebiasError, ModelError
 from debias.model.archive import serialise
-from debias.report.content import report_document
+from debias.report.content.report import report_document
 from debias.report.markdown import to_markdown
-from debias.report.model import Report
+from debias.report.values.report import Report
 from tests.model.values import Scaled
 from tests.run import mixed
 from tests.run.world import call, content, told

@@ -18,8 +18,8 @@ import torch
 
 import debias
 from debias.model.head import logit
-from debias.report.figures import Figures
-from debias.report.model import Report
+from debias.report.values.figures import Figures
+from debias.report.values.report import Report
 from tests.model import nets, opened
 
 ROWS = 320

@@ -18,7 +18,7 @@ from debias import files
 from debias.data.tables import read_table
 from debias.errors import DebiasError, ModelError, UsageError, WriteError
 from debias.model.network import Network
-from debias.report.training import TrainingReport
+from debias.report.values.training import TrainingReport
 from debias.run.training import CHECKPOINT, fit_on, train
 from debias.run.training.report import told_events
 from debias.training.settings import Settings

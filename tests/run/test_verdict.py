@@ -14,8 +14,8 @@ import torch
 import debias
 from debias.contract import Contract
 from debias.errors import UsageError
-from debias.report.figures import Figures
-from debias.report.model import Report
+from debias.report.values.figures import Figures
+from debias.report.values.report import Report
 from tests.run import world
 from tests.run.world import ASKED, call, told
 

@@ -23,7 +23,7 @@ from debias.errors import ContractError, DataError, DebiasError, ModelError, Usa
 from debias.model.archive import open_archive
 from debias.model.seal import sealed
 from debias.report.as_json import to_json
-from debias.report.verification import Verification
+from debias.report.values.verification import Verification
 from tests.model import hostile
 from tests.run import world
 

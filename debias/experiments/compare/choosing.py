@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from debias.objective import DEFAULTS, OperatingPoint
-from debias.report.comparison import FrontPoint, Paired
+from debias.report.values.comparison import FrontPoint, Paired
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

@@ -16,7 +16,7 @@ from debias.experiments.compare.choosing import Entry, Ground, choose, front, pa
 from debias.experiments.compare.contestants import Settings, contestants, flags
 from debias.jobs import Job, JobError, Outcome
 from debias.methods.base import Method, Progress
-from debias.report.comparison import Candidate, Comparison, FrontPoint
+from debias.report.values.comparison import Candidate, Comparison, FrontPoint
 from debias.run.repairing import finish
 from debias.run.request import DEFAULT_FIT_SHARE, Request
 from debias.run.workbench import Attempt, Workbench, output_path

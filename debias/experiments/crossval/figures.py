@@ -23,7 +23,7 @@ from debias.fairness.counts import count
 from debias.fairness.dispersion import Dispersion, dispersion, regression_dispersion
 from debias.fairness.metrics import auroc, balanced_accuracy, fprs, selection_rates, tprs
 from debias.fairness.regression import group_means, group_mses, mae, mse, r2
-from debias.report.crossval import AttributeFigures, Change, Figure, GroupRow, HeadFigures, Signs
+from debias.report.values.crossval import AttributeFigures, Change, Figure, GroupRow, HeadFigures, Signs
 
 Task = Literal["classification", "regression"]
 

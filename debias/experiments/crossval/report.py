@@ -13,7 +13,7 @@ from debias.experiments.crossval.folds import FoldResult, Head
 from debias.experiments.crossval.jobs import Bench
 from debias.experiments.crossval.run import Run
 from debias.experiments.variants import Variant
-from debias.report.crossval import AttributeRows, Change, CrossValidation, FoldRun, HeadFigures, Model
+from debias.report.values.crossval import AttributeRows, Change, CrossValidation, FoldRun, HeadFigures, Model
 from debias.words import count
 
 

@@ -19,7 +19,7 @@ from debias.experiments.crossval.run import Run
 from debias.experiments.variants import baselines, variants
 from debias.fairness.bootstrap import DRAWS
 from debias.jobs import Progress
-from debias.report.crossval import CrossValidation
+from debias.report.values.crossval import CrossValidation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

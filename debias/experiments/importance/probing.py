@@ -22,7 +22,7 @@ from debias.experiments.rows import RowsAsked
 from debias.experiments.variants import Variant, variants
 from debias.jobs import Job, Outcome, Progress
 from debias.model.importance import Magnitudes, RandomSpread, Target, block_sums, magnitudes, ranks
-from debias.report.importance import Importance, ModelImportance, ProbeInfo, Run
+from debias.report.values.importance import Importance, ModelImportance, ProbeInfo, Run
 from debias.run.importance import TOP, Block, model_importance, shares
 from debias.run.provenance import table_info, versions
 from debias.run.training import fit_on

@@ -15,8 +15,8 @@ from debias.errors import DebiasError, Problem, UsageError
 from debias.files import check_output, write_atomic
 from debias.jobs import Progress
 from debias.model.importance import Target
-from debias.report.importance import Importance, ModelImportance
 from debias.report.importance_picture import picture, unknown_picture
+from debias.report.values.importance import Importance, ModelImportance
 from debias.run.commands import flag_parts, operand
 from debias.run.importance import TOP, check_top, measure
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from debias.errors import ModelError, Problem
 from debias.experiments.tune.trial import Reached
-from debias.report.tuning import TrialState
+from debias.report.values.tuning import TrialState
 from debias.words import count
 
 SLACK = 0.03

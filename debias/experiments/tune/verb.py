@@ -22,7 +22,7 @@ from debias.experiments.tune.tried import Search, Tried, choose, pareto
 from debias.experiments.variants import read_settings
 from debias.files import check_output
 from debias.jobs import Job, Outcome, Progress
-from debias.report.tuning import TrialState, Tuning, TuningTrial
+from debias.report.values.tuning import TrialState, Tuning, TuningTrial
 from debias.run.commands import flag_parts
 from debias.run.training import train
 from debias.run.training.request import Asked
@@ -31,7 +31,7 @@ from debias.training.settings import Settings
 from debias.words import count, listing
 
 if TYPE_CHECKING:
-    from debias.report.training import TrainingReport
+    from debias.report.values.training import TrainingReport
 
 PRELOAD = ("debias.experiments.tune.study", "debias.training.fit", "debias.training.tables", "pandas")
 TRIALS = 60

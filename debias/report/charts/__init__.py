@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from debias.report.charts.chart import FULL, HALF, Chart
 
 if TYPE_CHECKING:
-    from debias.report.documents import Value
+    from debias.report.values.every import Value
 
 __all__ = ["FULL", "HALF", "Chart", "charts_of"]
 

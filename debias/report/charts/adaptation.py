@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from debias.report.adaptation import Adaptation, Prediction, PredictionFigures
 from debias.report.charts.chart import Chart
 from debias.report.charts.dots import Dot, DotPlot, Row
 from debias.report.charts.looks import Look
 from debias.report.charts.svg import Data
 from debias.report.text import amount, count, rate, shortened, signed, signed_amount
+from debias.report.values.adaptation import Adaptation, Prediction, PredictionFigures
 
 MOST = 24
 """Clusters that are drawn."""

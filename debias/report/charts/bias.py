@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from debias.report.charts.chart import Chart
 from debias.report.charts.dots import Dot, DotPlot, Row
 from debias.report.charts.stages import bound, stages
-from debias.report.model import Report
 from debias.report.text import percent, shortened, signed, signed_amount
+from debias.report.values.report import Report
 
 
 def bias_chart(report: Report) -> Iterator[Chart]:

@@ -11,10 +11,10 @@ from debias.report.charts.dots import Dot, DotPlot, Row
 from debias.report.charts.looks import Look
 from debias.report.charts.stages import after_look, before_look, bound
 from debias.report.charts.svg import Data, Mark
-from debias.report.effects import ClusterFigures, Effects
-from debias.report.figures import IntervalFigures
-from debias.report.model import Report
 from debias.report.text import amount, count, percent, rate, shortened, signed, signed_amount
+from debias.report.values.effects import ClusterFigures, Effects
+from debias.report.values.figures import IntervalFigures
+from debias.report.values.report import Report
 
 LISTED = 32
 """Clusters that have a line of their own; more stand side by side without their names."""

@@ -15,11 +15,11 @@ from debias.report.charts.scales import finite
 from debias.report.charts.stages import after_look, before_look
 from debias.report.charts.svg import Data, Mark
 from debias.report.charts.widths import fitting, width_of
-from debias.report.evidence import CrossedGroup, Crossing
-from debias.report.evidence_content import FEW
-from debias.report.figures import GroupFigures
-from debias.report.model import Report
+from debias.report.content.evidence import FEW
 from debias.report.text import amount, count, rate, shortened
+from debias.report.values.evidence import CrossedGroup, Crossing
+from debias.report.values.figures import GroupFigures
+from debias.report.values.report import Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,8 +8,8 @@ from debias.report.charts.chart import Chart
 from debias.report.charts.dots import Dot, DotPlot, Row
 from debias.report.charts.looks import Look, series
 from debias.report.charts.svg import Data
-from debias.report.crossval import CrossValidation, Figure, HeadFigures, Model, Rows
 from debias.report.text import amount, shortened
+from debias.report.values.crossval import CrossValidation, Figure, HeadFigures, Model, Rows
 
 _HEADS = {"mixed": ", ME", "fixed": ", FE", "plain": ""}
 _WHERE: dict[Rows, str] = {"seen": "seen clusters", "unseen": "unseen clusters"}

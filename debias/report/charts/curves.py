@@ -14,7 +14,7 @@ from debias.report.charts.looks import Look
 from debias.report.charts.scales import across, finite, limits, ticks, upward
 from debias.report.charts.svg import Mark
 from debias.report.charts.widths import width_of
-from debias.report.thinning import thinned
+from debias.report.content.thinning import thinned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -23,19 +23,19 @@ from debias.report.charts.trajectory import trajectory_charts
 from debias.report.charts.tuning import tuning_charts
 
 if TYPE_CHECKING:
-    from debias.report.documents import Value
-    from debias.report.model import Report
+    from debias.report.values.every import Value
+    from debias.report.values.report import Report
 
 
 def charts(value: Value) -> Iterator[Chart]:
     """Yield the charts of a value in reading order; within `canvas.drawing`. Other values have none."""
-    from debias.report.adaptation import Adaptation
-    from debias.report.comparison import Comparison
-    from debias.report.crossval import CrossValidation
-    from debias.report.importance import Importance
-    from debias.report.model import Report
-    from debias.report.training import TrainingReport
-    from debias.report.tuning import Tuning
+    from debias.report.values.adaptation import Adaptation
+    from debias.report.values.comparison import Comparison
+    from debias.report.values.crossval import CrossValidation
+    from debias.report.values.importance import Importance
+    from debias.report.values.report import Report
+    from debias.report.values.training import TrainingReport
+    from debias.report.values.tuning import Tuning
 
     if isinstance(value, Report):
         yield from _of_report(value)

@@ -10,9 +10,9 @@ from debias.report.charts.dots import Dot, DotPlot, Row
 from debias.report.charts.looks import Look, series
 from debias.report.charts.stages import bound
 from debias.report.charts.svg import Data, Mark
-from debias.report.comparison import Candidate, Comparison, FrontPoint
-from debias.report.figures import Parity
 from debias.report.text import count, rate, shortened, signed, signed_amount
+from debias.report.values.comparison import Candidate, Comparison, FrontPoint
+from debias.report.values.figures import Parity
 
 _MOST = 60
 """Steps of a method that are drawn, beside the operating point it returned."""

@@ -9,9 +9,9 @@ from debias.report.charts.dots import Dot, DotPlot, Row
 from debias.report.charts.looks import Look
 from debias.report.charts.scales import brief
 from debias.report.charts.stages import stages
-from debias.report.figures import GroupFigures, Parity
-from debias.report.model import Report
 from debias.report.text import amount, between, count, rate, shortened
+from debias.report.values.figures import GroupFigures, Parity
+from debias.report.values.report import Report
 
 RATES = {
     "selection_rate": ("Selection rate", "P(favourable decision)"),

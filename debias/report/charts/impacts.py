@@ -9,9 +9,9 @@ from debias.report.charts.dots import Dot, DotPlot, Row
 from debias.report.charts.scales import brief
 from debias.report.charts.stages import after_look, before_look
 from debias.report.charts.svg import Data
-from debias.report.impact import Impact, RateImpact
-from debias.report.model import Report
 from debias.report.text import count, rate, shortened
+from debias.report.values.impact import Impact, RateImpact
+from debias.report.values.report import Report
 
 MOST = 20
 """Categories that are drawn; of more, the lowest before."""

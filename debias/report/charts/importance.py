@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from debias.report.charts.bars import Bar, BarPlot, Kind
 from debias.report.charts.chart import Chart
 from debias.report.charts.svg import Data
-from debias.report.importance import ColumnImportance, Importance
-from debias.report.importance_content import place
+from debias.report.content.importance import place
 from debias.report.importance_picture import chosen
 from debias.report.text import amount, shortened
+from debias.report.values.importance import ColumnImportance, Importance
 
 MOST = 30
 """Bars of a network at most."""

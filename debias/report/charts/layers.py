@@ -11,9 +11,9 @@ from debias.report.charts.chart import FULL, HALF, Chart
 from debias.report.charts.colours import stand_in
 from debias.report.charts.svg import Data, Mark
 from debias.report.charts.widths import LEAST, fitting, width_of
-from debias.report.evidence import LayerChange
-from debias.report.model import Report
 from debias.report.text import amount, count, ranges, shortened
+from debias.report.values.evidence import LayerChange
+from debias.report.values.report import Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,8 +9,8 @@ from debias.report.charts.dots import Dot, DotPlot, Row
 from debias.report.charts.looks import Look
 from debias.report.charts.stages import stages
 from debias.report.charts.svg import Data
-from debias.report.model import Report
 from debias.report.text import amount, shortened
+from debias.report.values.report import Report
 
 _FIGURES = {
     "tpr_sd": "SD of TPR",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from debias.report.charts.looks import Look
-from debias.report.figures import Figures
-from debias.report.model import Report
-from debias.report.networks import after_name, before_name
+from debias.report.content.networks import after_name, before_name
+from debias.report.values.figures import Figures
+from debias.report.values.report import Report
 
 
 def before_look(report: Report) -> Look:

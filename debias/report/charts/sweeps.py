@@ -9,9 +9,9 @@ from debias.report.charts.curves import Curve, LinePlot
 from debias.report.charts.looks import Look
 from debias.report.charts.stages import after_look, before_look, bound
 from debias.report.charts.svg import Data, Mark
-from debias.report.evidence import Sweep, SweepPoint
-from debias.report.model import Report
 from debias.report.text import rate, shortened, signed
+from debias.report.values.evidence import Sweep, SweepPoint
+from debias.report.values.report import Report
 
 _Of = Callable[[SweepPoint], float | None]
 

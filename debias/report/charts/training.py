@@ -10,7 +10,7 @@ from debias.report.charts.curves import Curve, LinePlot
 from debias.report.charts.looks import series
 from debias.report.charts.svg import Data, Mark
 from debias.report.text import amount, count
-from debias.report.training import TrainingReport
+from debias.report.values.training import TrainingReport
 
 _PLOTS = (
     ("performance", "Performance on the validation rows", ("balanced_accuracy", "r2", "auroc")),

@@ -9,8 +9,8 @@ from debias.report.charts.curves import Curve, LinePlot
 from debias.report.charts.looks import Look
 from debias.report.charts.stages import bound
 from debias.report.charts.svg import Data, Mark
-from debias.report.model import Report, TrajectoryStep
 from debias.report.text import count, rate, signed, signed_amount
+from debias.report.values.report import Report, TrajectoryStep
 
 _APART = ("perturb", "random", "eqodds", "roc")
 """Methods whose steps do not follow from each other: no line joins them."""

@@ -8,9 +8,9 @@ from debias.report.charts.chart import FULL, Chart
 from debias.report.charts.curves import Curve, LinePlot
 from debias.report.charts.looks import Look
 from debias.report.charts.svg import Data, Mark
+from debias.report.content.thinning import spread
 from debias.report.text import amount, count, rate, shortened
-from debias.report.thinning import spread
-from debias.report.tuning import Tuning, TuningTrial
+from debias.report.values.tuning import Tuning, TuningTrial
 
 MOST = 250
 """Trials that are drawn beside those of the front and the chosen one."""

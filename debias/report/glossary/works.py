@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from debias import methods
 from debias.report import regulations
+from debias.report.findings.rules import all_rules
 from debias.report.glossary.term import Cited, Term, Theme
-from debias.report.rules import all_rules
 from debias.training.kinds import KINDS, Kind
 
 _SOURCES = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from debias.report.document import Document, Section
+from debias.report.content.document import Document, Section
 from debias.report.text import visible
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from debias.report.charts import charts_of
 from debias.report.charts.colours import DARK, LIGHT, css
-from debias.report.documents import document_of
+from debias.report.content.every import document_of
 from debias.report.html.layout import chapters
 from debias.report.html.summary import summary_of, versions_of
 from debias.report.text import Told, visible
@@ -22,7 +22,7 @@ from debias.report.text import Told, visible
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from debias.report.documents import Value
+    from debias.report.values.every import Value
 
 HERE = Path(__file__).parent
 LONGEST_CELL, LONGEST_TEXT = 300, 20_000

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from debias.report.content import MEASURES
-from debias.report.document import Section
-from debias.report.model import Report
+from debias.report.content.document import Section
+from debias.report.content.report import MEASURES
 from debias.report.text import count, rate, signed, signed_amount
+from debias.report.values.report import Report
 
 if TYPE_CHECKING:
-    from debias.report.documents import Value
+    from debias.report.values.every import Value
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Summary:
 
 def summary_of(value: Value) -> Summary:
     """Return the head of the page of any report; without figures where the value has no verdict about groups."""
-    from debias.report.comparison import Comparison
+    from debias.report.values.comparison import Comparison
 
     if isinstance(value, Comparison):
         facts = (("Method chosen", value.winner), *_facts(value.report))

@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from debias.errors import Problem
-from debias.report.numbers import Part
+from debias.report.values.numbers import Part
 from debias.words import show
 
 Fact = Literal[
@@ -40,7 +40,7 @@ Fact = Literal[
     "small",
     "unknown",
 ]
-"""What a report can tell of itself; `debias.report.regulation_facts` says how."""
+"""What a report can tell of itself; `debias.report.content.regulation_facts` says how."""
 
 Column = Literal[
     "n",
@@ -56,7 +56,7 @@ Column = Literal[
     "mean_score",
     "smd",
 ]
-"""A column of a table of rates; `debias.report.regulation_content` says how."""
+"""A column of a table of rates; `debias.report.content.regulation` says how."""
 
 
 def _web(text: str) -> str:

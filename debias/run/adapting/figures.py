@@ -14,8 +14,8 @@ from debias.fairness import metrics, regression
 from debias.fairness.counts import count
 from debias.model import effects
 from debias.model.network import Network
-from debias.report.adaptation import AttributeBias, Prediction, PredictionFigures
-from debias.report.figures import Parity
+from debias.report.values.adaptation import AttributeBias, Prediction, PredictionFigures
+from debias.report.values.figures import Parity
 from debias.run.adapting.request import Asked
 from debias.run.adapting.rows import Labelled
 from debias.run.figures import Measured

@@ -20,9 +20,9 @@ from debias.errors import Problem, WriteError, together
 from debias.files import check_output, write_atomic
 from debias.jobs import one_thread
 from debias.model.network import Network
-from debias.report.adaptation import Adaptation, AddedCluster, Coefficient, PredictionFigures
-from debias.report.model import AttributeInfo, ModelInfo
 from debias.report.text import rate
+from debias.report.values.adaptation import Adaptation, AddedCluster, Coefficient, PredictionFigures
+from debias.report.values.report import AttributeInfo, ModelInfo
 from debias.run.adapting.figures import figures, measured_on, scored
 from debias.run.adapting.network import Base, Grown, estimated
 from debias.run.adapting.request import MOST, Asked

@@ -15,8 +15,8 @@ from debias.data.sample import Attribute
 from debias.fairness.counts import IntArray, count
 from debias.fairness.moments import moments
 from debias.objective import Scorer
-from debias.report.evidence import CrossedGroup, Crossing
-from debias.report.figures import GroupFigures
+from debias.report.values.evidence import CrossedGroup, Crossing
+from debias.report.values.figures import GroupFigures
 from debias.run import figures, regression
 from debias.run.figures import Measured
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from debias.model.network import Network
 from debias.model.program import Param
 from debias.model.wrapped import PREFIX
-from debias.report.evidence import LayerChange
+from debias.report.values.evidence import LayerChange
 from debias.run.writing import Repaired
 
 

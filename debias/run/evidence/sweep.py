@@ -13,7 +13,7 @@ from debias.fairness.counts import FloatArray
 from debias.fairness.thresholds import Scores, counts_at, thinned
 from debias.model.head import sigmoid
 from debias.objective import Scorer
-from debias.report.evidence import Sweep, SweepPoint
+from debias.report.values.evidence import Sweep, SweepPoint
 from debias.run.figures import Measured, probability
 from debias.run.opening import Opened
 

@@ -21,9 +21,9 @@ from debias.fairness.regression import mae, mse, r2
 from debias.model import effects
 from debias.model.archive import archive_of
 from debias.model.network import Network, from_archive
-from debias.report.model import AttributeInfo, ModelInfo
 from debias.report.text import ranges
-from debias.report.training import ClusterRows, Head, HeadFigures, TrainingReport, TrainingRows
+from debias.report.values.report import AttributeInfo, ModelInfo
+from debias.report.values.training import ClusterRows, Head, HeadFigures, TrainingReport, TrainingRows
 from debias.run.provenance import table_info, versions
 from debias.training.export import Format
 from debias.training.fit import Fitted

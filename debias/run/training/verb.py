@@ -15,7 +15,7 @@ from debias.data.tables import read_table
 from debias.errors import Problem, UsageError, WriteError, together
 from debias.files import check_output, write_atomic
 from debias.jobs import one_thread
-from debias.report.training import TrainingReport
+from debias.report.values.training import TrainingReport
 from debias.run.training.report import Done, check_file, file_record, measured, predictions, report
 from debias.run.training.request import FORMATS, Asked, check_kind, read_settings, told_settings
 from debias.training.export import label_weights, model_bytes, served_contract

@@ -13,9 +13,9 @@ import pytest
 
 from debias.report.charts import FULL, HALF, Chart, charts_of
 from debias.report.charts.colours import DARK, LIGHT
-from debias.report.comparison import Comparison
-from debias.report.documents import document_of
-from debias.report.model import Report
+from debias.report.content.every import document_of
+from debias.report.values.comparison import Comparison
+from debias.report.values.report import Report
 from tests.report import examples
 from tests.report.charts import values
 

@@ -6,10 +6,10 @@ import math
 import random
 from typing import Any
 
-from debias.report.comparison import Comparison
-from debias.report.model import Report
-from debias.report.training import TrainingReport
-from debias.report.tuning import Tuning
+from debias.report.values.comparison import Comparison
+from debias.report.values.report import Report
+from debias.report.values.training import TrainingReport
+from debias.report.values.tuning import Tuning
 from tests.report import examples
 from tests.report.test_adaptation import adaptation
 from tests.report.test_comparison import candidate, comparison, point

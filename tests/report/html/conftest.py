@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import debias
-from debias.report.comparison import Comparison
 from debias.report.html import to_html
+from debias.report.values.comparison import Comparison
 
 ROOT = Path(__file__).parents[3]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from debias.report.as_json import to_json
-from debias.report.comparison import Comparison
 from debias.report.html import to_html
+from debias.report.values.comparison import Comparison
 from tests.report.html.looks import Watch, assert_readable, written
 from tests.report.html.values import HOSTILE, hostile, page_of
 

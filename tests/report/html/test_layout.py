@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from debias.report.charts import Chart
-from debias.report.document import Document, Section
+from debias.report.content.document import Document, Section
 from debias.report.html.layout import CHAPTERS, Chapter, chapters
 
 KEYS = [key for _, _, keys in CHAPTERS for key in keys]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from debias.report.as_json import to_json
-from debias.report.documents import document_of
+from debias.report.content.every import document_of
 from debias.report.html import to_html
 from debias.report.html.page import LONGEST_CELL
 from debias.report.text import visible

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from debias.report.as_json import to_json
 from debias.report.html import to_html
-from debias.report.model import Report
+from debias.report.values.report import Report
 from debias.run.differing import diff
 from tests.report import examples
 from tests.report.charts import values as charted
@@ -23,7 +23,7 @@ from tests.report.test_tuning import tuning
 from tests.report.test_verification import verification
 
 if TYPE_CHECKING:
-    from debias.report.documents import Value
+    from debias.report.values.every import Value
 
 EVERY: dict[str, Callable[[], Value]] = {
     "repair": lambda: full(),
