@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,7 +56,9 @@ def register(app: typer.Typer) -> None:
         verbs = settings_of_verbs()
         if options.verb is not None and options.verb not in verbs:
             found = f"{options.verb!r} is no verb that takes a configuration"
-            raise UsageError(Problem(found, "VERB", f"Name one of: {', '.join(verbs)}."))
+            near = get_close_matches(options.verb, verbs, 1)
+            remedy = f"Did you mean {near[0]}?" if near else f"Name one of: {', '.join(verbs)}."
+            raise UsageError(Problem(found, "VERB", remedy))
         held = load(verbs, named=options.config, verb=options.verb)
         for problem in held.unknown:
             complain("warning", problem)

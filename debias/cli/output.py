@@ -20,7 +20,7 @@ def show(value: Value, *, json: bool, quiet: bool, full: bool = False) -> None:
 
         show_json(to_json(value))
     stream = sys.stderr if json else sys.stdout
-    from debias.report.terminal import WIDTH, print_report, verdict_line
+    from debias.report.terminal import WIDTH, print_report, trimmed, verdict_line
 
     if quiet:
         _write(stream, verdict_line(value) + "\n")
@@ -32,7 +32,7 @@ def show(value: Value, *, json: bool, quiet: bool, full: bool = False) -> None:
         console.width = WIDTH
     with console.capture() as captured:
         print_report(value, console, full=full)
-    _write(stream, captured.get())
+    _write(stream, trimmed(captured.get()))
 
 
 def show_text(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import combinations, islice
 from typing import Literal
 
@@ -11,7 +12,7 @@ from debias.contract import Contract
 from debias.data.tables import Table
 from debias.data.values import to_levels
 from debias.errors import Problem
-from debias.words import count, listing, show
+from debias.words import LONGEST, count, listing, show
 
 LABEL_NAMES = ("label", "y", "target")
 MANY_CHOICES = 100
@@ -114,6 +115,8 @@ def named(table: Table, name: str, flag: str) -> list[Problem]:
         remedy = f"Did you mean {listing(near)}?"
     elif len(parts) > 1:
         remedy = f"Give a table with the column itself, or name one of {listing(parts)}."
+    elif close := get_close_matches(name[:LONGEST], [other for other in table.columns if len(other) <= LONGEST], 2):
+        remedy = f"Did you mean {listing(close)}?"
     else:
         remedy = f"Columns: {listing(table.columns)}."
     return [Problem(f"has no column {show(name)} ({flag})", table.name, remedy)]

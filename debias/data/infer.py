@@ -194,7 +194,7 @@ def _standardised(table: Table, names: list[str], asked: bool | None) -> tuple[b
     else:
         note = (
             "Mean and SD of numeric columns are those of this table; put in those of the training table where it is "
-            "another."
+            "another, or 0 and 1 where the network takes the numbers as they are."
         )
     return plain, [note]
 

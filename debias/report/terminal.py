@@ -46,7 +46,12 @@ def to_text(value: Value, *, full: bool = False) -> str:
     stream = StringIO()
     plain = Console(file=stream, width=WIDTH, highlight=False, markup=False, emoji=False)
     print_report(value, plain, full=full)
-    return stream.getvalue()
+    return trimmed(stream.getvalue())
+
+
+def trimmed(text: str) -> str:
+    """Return a text without the spaces that rich fills lines up with."""
+    return "\n".join(line.rstrip(" ") for line in text.split("\n"))
 
 
 class _Code(Text):

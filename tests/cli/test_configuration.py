@@ -479,7 +479,7 @@ def test_no_table_gets_a_traceback(table: dict[str, Any]) -> None:
         except UsageError as error:
             assert error.problems
         else:
-            assert set(table) <= {key for verb in held.held.values() for key in verb} | {"audit", "gda"}
+            assert set(table) <= {key for verb in held.held.values() for key in verb} | {"audit", "data", "gda"}
 
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
