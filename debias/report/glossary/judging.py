@@ -98,6 +98,14 @@ VERDICT_TERMS = (
         related=("verdict-rows", "overlap"),
         fields=("Report.optimistic",),
     ),
+    Term(
+        name="unsure",
+        theme=Theme.VERDICT,
+        brief="Of a method in compare: the bound holds on the verdict rows, but not where the method was chosen as the "
+        "selection asks for it.",
+        text=("Its figures on the verdict rows may be chance: the choice does not look at them.",),
+        related=("selection-rows", "verdict-rows", "optimistic"),
+    ),
 )
 
 CHOICE_TERMS = (
