@@ -7,38 +7,36 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
+import debias
 from debias.contract import Contract, read_document
 from debias.errors import DataError, ModelError, Problem, UsageError, together
 from debias.model.archive import Archive, open_archive
 from debias.model.seal import DOCUMENT, broken, is_number_entry
 from debias.report.values.verification import Changes, Check, Recount, Subject, Verification
+from debias.run.checks import (
+    ROLES,
+    Role,
+    of_file,
+    of_no_table,
+    of_recount,
+    of_report,
+    of_seal,
+    statement,
+    unsealed,
+    without_seal,
+)
 from debias.run.commands import operand
 from debias.run.differences import changes
 from debias.run.opening import read_contract
 from debias.run.provenance import model_info
 from debias.run.recounting import recount as count_again
 from debias.run.reported import written_digest
-from debias.words import count, listing, show
+from debias.words import show
 
 if TYPE_CHECKING:
     from debias.run.verbs import Source
-
-Role = Literal["data", "train", "valid", "test"]
-ROLES: tuple[Role, ...] = ("data", "train", "valid", "test")
-_REWRITTEN = "Write it anew from the source, or fetch the file that was written."
-_SUBJECTS: Mapping[Subject, str] = {
-    "weights": "the weights",
-    "program": "the program",
-    "extra-files": "the extra files",
-    "contract": "the contract",
-    "record": "the record",
-    "report": "the SHA-256 in the report",
-    "source": "the source",
-    "figures": "the figures",
-    **{role: f"--{role}" for role in ROLES},
-}
 
 
 def verify(
@@ -103,12 +101,12 @@ def verify(
     run = _Run(file, before, _record(file), dict(zip(given, digests, strict=True)), given)
     checks = [*run.sealed(), *run.reported(reported), *run.files()]
     counted = run.recounted(told, trust) if recount else None
-    checks += _counted(counted)
-    differs = [check for check in checks if check.status == "differs" or _unsealed(check)]
+    checks += [] if counted is None else [of_recount(counted)]
+    differs = [check for check in checks if check.status == "differs" or unsealed(check)]
     return Verification(
-        debias_version=_version(),
+        debias_version=debias.__version__,
         verdict="differs" if differs else "agrees",
-        statement=_statement(str(model), checks, differs),
+        statement=statement(str(model), checks, differs),
         model=model_info(file, model),
         source=None if before is None else model_info(before, source),
         method=run.method,
@@ -121,12 +119,6 @@ def verify(
         trusted=trust,
         command=_command(model, source, given, against, recount, contract, trust),
     )
-
-
-def _version() -> str:
-    import debias
-
-    return debias.__version__
 
 
 def _opened(path: str | Path | None, trust: bool) -> Archive | None:
@@ -197,8 +189,7 @@ class _Run:
         """Yield what an edit after writing would have changed."""
         found = broken(self.file)
         if found is None:
-            remedy = "the record has no seal, so an edit after writing cannot be found"
-            yield Check(subject="record", status="unknown", told=remedy.capitalize() + ".")
+            yield without_seal()
             return
         entries = found["entries"]
         program = entries.only(lambda name: not is_number_entry(name) and not name.startswith("extra/"))
@@ -214,38 +205,28 @@ class _Run:
         for subject, names in parts:
             if subject == "extra-files" and not names and set(self.file.extra) == {DOCUMENT}:
                 continue
-            yield _of_seal(subject, names)
+            yield of_seal(subject, names)
 
     def reported(self, reported: str | None) -> Iterator[Check]:
         """Yield whether the report tells of this file."""
         if reported is None:
             return
-        same = reported == self.file.sha256
-        other = "The report tells of another file, or of this one before it was altered."
-        told = "The report tells of this very file." if same else other
-        yield Check(
-            subject="report",
-            status="agrees" if same else "differs",
-            told=told,
-            recorded=reported,
-            found=self.file.sha256,
-        )
+        yield of_report(reported, self.file.sha256)
 
     def files(self) -> Iterator[Check]:
         """Yield the source and the tables against the digests in the record."""
         recorded = _text(self.last.get("model_sha256"))
         if recorded is not None or self.source is not None:
             found = None if self.source is None else self.source.sha256
-            yield _of_file("source", recorded, found, self.source is not None, "network")
+            yield of_file("source", recorded, found, self.source is not None, "network")
         digests = _mapping(self.last.get("data_sha256"))
         for role in ROLES:
             if role not in digests and role not in self.tables:
                 continue
             if role not in digests:
-                told = f"The run had no table --{role}."
-                yield Check(subject=role, status="differs", told=told, found=self.digests[role])
+                yield of_no_table(role, self.digests[role])
                 continue
-            yield _of_file(role, _text(digests[role]), self.digests.get(role), role in self.tables, "table")
+            yield of_file(role, _text(digests[role]), self.digests.get(role), role in self.tables, "table")
 
     def changes(self) -> Changes | None:
         return None if self.source is None else changes(self.source, self.file)
@@ -272,72 +253,6 @@ class _Run:
         if self.source is None and self.last.get("model_sha256"):
             found.append("With --source, what the run changed in the network is told by name.")
         return found
-
-
-def _of_seal(subject: Subject, names: list[str]) -> Check:
-    what = _SUBJECTS[subject].capitalize()
-    if not names:
-        return Check(subject=subject, status="agrees", told=f"{what} {_verb(subject)} as written.")
-    told = f"{what} {_verb(subject)} not as written: {listing(names, 5)}. {_REWRITTEN}"
-    return Check(subject=subject, status="differs", told=told, names=names)
-
-
-def _verb(subject: Subject) -> str:
-    return "are" if subject in ("weights", "extra-files") else "is"
-
-
-def _of_file(subject: Subject, recorded: str | None, found: str | None, given: bool, what: str) -> Check:
-    told = _SUBJECTS[subject].capitalize() if subject == "source" else _SUBJECTS[subject]
-    check = partial(Check, subject=subject, recorded=recorded, found=found)
-    if recorded is None:
-        why = "was no file" if what == "table" else "is not in the record"
-        return check(status="unknown", told=f"{told} {why}, so there is no digest of it.")
-    if not given:
-        flag = f"--{subject}"
-        return check(status="not-checked", told=f"{flag} was not given.")
-    if found is None:
-        return check(status="unknown", told=f"{told} is no file, so it has no digest.")
-    if found == recorded:
-        return check(status="agrees", told=f"{told} is the {what} of the run.")
-    return check(status="differs", told=f"{told} is another {what} than that of the run.")
-
-
-def _counted(found: Recount | None) -> Iterator[Check]:
-    if found is None:
-        return
-    of = " and ".join(found.networks) if len(found.networks) < 3 else ", ".join(found.networks)
-    if not found.compared:
-        yield Check(
-            subject="figures", status="unknown", told="The record holds no figures that could be counted again."
-        )
-    elif found.differing:
-        names = [change.figure for change in found.differing]
-        told = f"{count(len(names), 'figure')} of {found.compared:,} come out otherwise ({of}): {listing(names, 5)}."
-        yield Check(subject="figures", status="differs", told=told, names=names)
-    else:
-        told = f"All {found.compared:,} figures come out as recorded ({of})."
-        yield Check(subject="figures", status="agrees", told=told)
-
-
-def _unsealed(check: Check) -> bool:
-    """Return True where an edit could not have been found: that is no agreement."""
-    return check.subject == "record" and check.status == "unknown"
-
-
-def _statement(path: str, checks: list[Check], differs: list[Check]) -> str:
-    if any(map(_unsealed, differs)):
-        return f"{path} has no seal: whether it was edited after writing cannot be told."
-    if differs:
-        return f"{path} does not agree with its record in {_listed(differs)}."
-    agreed = [check for check in checks if check.status == "agrees"]
-    left = [check for check in checks if check.status == "not-checked"]
-    more = f"; not compared: {_listed(left)}" if left else ""
-    return f"{path} agrees with its record in {_listed(agreed)}{more}."
-
-
-def _listed(checks: list[Check]) -> str:
-    names = [_SUBJECTS[check.subject] for check in checks]
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
