@@ -11,7 +11,7 @@ import typer
 
 from debias.cli import arguments
 from debias.cli.common import Force
-from debias.cli.delivery import check_files
+from debias.cli.files import check_files
 from debias.cli.guard import say
 from debias.cli.options import ColumnOptions, FileOptions, OutputOptions
 from debias.cli.output import show_json
