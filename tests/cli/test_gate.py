@@ -118,7 +118,7 @@ def test_a_quiet_run_says_why_on_stderr() -> None:
     ("flags", "told"),
     [
         (["--baseline", "none.json"], "cannot be read"),
-        (["--baseline", "d.csv"], "the file: Invalid JSON"),
+        (["--baseline", "d.csv"], "the file: invalid JSON"),
         (["--baseline", "b.json", "--report", "b.json", "--force"], "is an input of this run"),
         (["--write-baseline", "b.json"], "exists already"),
         (["--write-baseline", "m.pt", "--force"], "is an input of this run"),
