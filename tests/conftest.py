@@ -23,8 +23,8 @@ settings.load_profile("unhurried")
 if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# What the command tells GitHub is no part of what it tells the tests, wherever they run.
-for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+# The width of a terminal, and what the command tells GitHub, are no part of what it tells the tests.
+for name in ("COLUMNS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
     os.environ.pop(name, None)
 
 # Two runs are to make the same report.
