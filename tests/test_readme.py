@@ -1,4 +1,4 @@
-"""Every command and every line of Python in the README and in docs/ runs; continuous integration runs its two."""
+"""Every command and every line of Python in the README runs; continuous integration runs its two."""
 
 from __future__ import annotations
 
@@ -25,31 +25,17 @@ def blocks(language: str, text: str = README) -> list[str]:
 
 def commands(text: str = README) -> list[tuple[str, int]]:
     """Return every line that starts with debias, with the exit code that its comment states."""
-    return [found for block in blocks("bash", text) for found in _commands_of(block)]
+    return [found for block in blocks("bash", text) for found in commands_of(block)]
 
 
-def _commands_of(block: str) -> list[tuple[str, int]]:
+def commands_of(block: str) -> list[tuple[str, int]]:
+    """Return the commands of a block with their exit codes."""
     found = []
     for line in block.replace("\\\n", " ").splitlines():
         if line.startswith("debias "):
             command, _, comment = line.partition("#")
             code = re.search(r"exit code (\d)", comment)
             found.append((command.strip(), int(code[1]) if code else 0))
-    return found
-
-
-def steps(text: str) -> list[tuple[str, str | int]]:
-    """Return what a reader of a page does, in order: commands with their exit codes, files with what goes into them.
-
-    A block whose first line is a comment with the name of a file is that file.
-    """
-    found: list[tuple[str, str | int]] = []
-    for language, block in re.findall(r"^```(bash|toml|yaml)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
-        name = re.match(r"# ([\w./-]+\.(?:toml|ya?ml))\n", block)
-        if name:
-            found.append((name[1], block))
-        elif language == "bash":
-            found += _commands_of(block)
     return found
 
 
@@ -83,25 +69,6 @@ def test_commands_run_in_order(place: Path) -> None:
     for command, code in commands():
         done = run([COMMAND, *shlex.split(command)[1:]], place)
         assert done.returncode == code, f"{command}\n{done.stdout}{done.stderr}"
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_commands_of_a_page_run_in_order(page: str, tmp_path: Path) -> None:
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    filled(tmp_path)
-    for step, what in steps(text):
-        if isinstance(what, str):
-            (tmp_path / step).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / step).write_text(what, encoding="utf-8")
-            continue
-        done = run([COMMAND, *shlex.split(step)[1:]], tmp_path)
-        assert done.returncode == what, f"{step}\n{done.stdout}{done.stderr}"
-
-
-def test_steps_of_a_page_keep_their_order() -> None:
-    page = "```bash\ndebias help  # exit code 0\n```\n```toml\n# a/b.toml\neps = 1\n```\n```toml\neps = 2\n```\n"
-    page += "```bash\ndebias config \\\n  audit  # exit code 2\n```\n"
-    assert steps(page) == [("debias help", 0), ("a/b.toml", "# a/b.toml\neps = 1\n"), ("debias config    audit", 2)]
 
 
 def test_python_runs(place: Path) -> None:

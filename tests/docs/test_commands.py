@@ -1,0 +1,62 @@
+"""Every command of the pages in docs/ runs, in the order in which a reader meets it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.run.world import call
+from tests.test_readme import PAGES, ROOT, commands_of, filled
+
+
+def steps(text: str) -> list[tuple[str, str | int]]:
+    """Return what a reader of a page does, in order: commands with their exit codes, files with what goes into them.
+
+    A block whose first line is a comment with the name of a file is that file.
+    """
+    found: list[tuple[str, str | int]] = []
+    for language, block in re.findall(r"^```(bash|toml|yaml)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        name = re.match(r"# ([\w./-]+\.(?:toml|ya?ml))\n", block)
+        if name:
+            found.append((name[1], block))
+        elif language == "bash":
+            found += commands_of(block)
+    return found
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sums are rounded alike, whatever the machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_of_a_page_run_in_order(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    monkeypatch.chdir(filled(tmp_path))
+    for step, what in steps(text):
+        if isinstance(what, str):
+            Path(step).parent.mkdir(parents=True, exist_ok=True)
+            Path(step).write_text(what, encoding="utf-8")
+            continue
+        with warnings.catch_warnings():
+            # What a library warns of is no error on the command line.
+            warnings.simplefilter("default")
+            done = call(*shlex.split(step)[1:])
+        assert done.code == what, f"{step}\n{done.out}{done.err}"
+
+
+def test_steps_of_a_page_keep_their_order() -> None:
+    page = "```bash\ndebias help  # exit code 0\n```\n```toml\n# a/b.toml\neps = 1\n```\n```toml\neps = 2\n```\n"
+    page += "```bash\ndebias config \\\n  audit  # exit code 2\n```\n"
+    assert steps(page) == [("debias help", 0), ("a/b.toml", "# a/b.toml\neps = 1\n"), ("debias config    audit", 2)]
