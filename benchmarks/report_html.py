@@ -31,15 +31,22 @@ print(time.perf_counter() - start[0], time.process_time() - start[1])
 """
 """Prints the seconds of making the first page of a process, with what that imports: by the clock, of the processor."""
 
+RUN = "import debias.experiments.compare.verb, debias.run.repairing, pandas, torch"
+"""What a run that hands over a report has loaded before."""
+
 Seconds = tuple[float, float]
 """By the clock, and of the processor, which other work on the machine changes less."""
 
 
-def cold(path: Path) -> Seconds:
-    """Return the seconds of the first page of a process, where the report is there and nothing else is loaded."""
+def cold(path: Path, loaded: str = "") -> Seconds:
+    """Return the seconds of the first page of a process, where the report is there and only `loaded` besides."""
     root = Path(__file__).resolve().parents[1]
     told = subprocess.run(
-        [sys.executable, "-c", COLD, str(path.resolve())], cwd=root, check=True, capture_output=True, text=True
+        [sys.executable, "-c", f"{loaded}\n{COLD}", str(path.resolve())],
+        cwd=root,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     clock, processor = map(float, told.stdout.split())
     return clock, processor
@@ -65,6 +72,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="how often each is measured (default: %(default)s)")
     asked = parser.parse_args()
     fresh = [cold(asked.report) for _ in range(asked.runs)]
+    run = [cold(asked.report, RUN) for _ in range(asked.runs)]
     page, again = warm(asked.report, asked.runs)
     sizes = (asked.report.stat().st_size, len(page), len(gzip.compress(page, mtime=0)))
     print(
@@ -72,7 +80,12 @@ def main() -> None:
     )
     print(f"{page.count(b'<figure')} charts. Median of {asked.runs} pages:\n")
     print("| page | seconds | of the processor |\n|---|---:|---:|")
-    for name, measured in (("first of a process, with imports", fresh), ("again in the same process", again)):
+    rows = (
+        ("of debias report: first of a process, with imports", fresh),
+        ("of a run: first of a process that has loaded PyTorch and pandas", run),
+        ("again in the same process", again),
+    )
+    for name, measured in rows:
         clock, processor = (statistics.median(column) for column in zip(*measured, strict=True))
         print(f"| {name} | {clock:.2f} | {processor:.2f} |")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import warnings
 from collections.abc import Iterator, Sequence
@@ -29,9 +30,21 @@ def drawing() -> Iterator[None]:
     """Set matplotlib up for charts, whatever the user's own settings are, and put these back."""
     from matplotlib import style
 
-    with style.context(["default", _settings()]), warnings.catch_warnings():
+    with style.context(["default", _settings()]), warnings.catch_warnings(), _collected_later():
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         yield
+
+
+@contextmanager
+def _collected_later() -> Iterator[None]:
+    """Leave garbage until all is drawn: beside PyTorch each collection goes through hundreds of thousands of objects."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _settings() -> dict[str, Any]:
