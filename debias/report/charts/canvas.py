@@ -37,7 +37,7 @@ def drawing() -> Iterator[None]:
 
 @contextmanager
 def _collected_later() -> Iterator[None]:
-    """Leave garbage until all is drawn: beside PyTorch each collection goes through hundreds of thousands of objects."""
+    """Leave garbage until all is drawn: beside PyTorch each collection goes through very many objects."""
     collects = gc.isenabled()
     gc.disable()
     try:
