@@ -34,6 +34,23 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chro
 PATIENCE = 60_000  # milliseconds
 
 
+LONG = (
+    "test_jobs_ray.py",
+    "test_readme.py",
+    "test_commands.py",
+    "test_round_trip.py",
+    "test_readable.py",
+    "test_hostile_reports.py",
+    "test_tune.py",
+)
+"""Files that take longest come first, so that no worker is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; the others keep their order."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Start Chromium without a window; the loop that playwright needs ends with the module."""
@@ -61,3 +78,14 @@ def browser_page(chromium: Browser) -> Iterator[Page]:
     context.set_default_timeout(PATIENCE)
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sums are rounded alike, whatever the machine."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

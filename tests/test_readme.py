@@ -8,9 +8,12 @@ import shlex
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
+
+from tests.run.world import call
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -65,10 +68,20 @@ def test_there_are_commands() -> None:
     assert len(blocks("python")) == 1
 
 
-def test_commands_run_in_order(place: Path) -> None:
+@pytest.mark.usefixtures("one_thread")
+def test_commands_run_in_order(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
     for command, code in commands():
-        done = run([COMMAND, *shlex.split(command)[1:]], place)
-        assert done.returncode == code, f"{command}\n{done.stdout}{done.stderr}"
+        check_command(command, code)
+
+
+def check_command(command: str, code: int) -> None:
+    """Run a command of a page in this process and in the working directory, and compare its exit code."""
+    with warnings.catch_warnings():
+        # What a library warns of is no error on the command line.
+        warnings.simplefilter("default")
+        done = call(*shlex.split(command)[1:])
+    assert done.code == code, f"{command}\n{done.out}{done.err}"
 
 
 def test_python_runs(place: Path) -> None:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
-from tests.run.world import call
-from tests.test_readme import PAGES, ROOT, commands_of, filled
+from tests.test_readme import PAGES, ROOT, check_command, commands_of, filled
 
 
 def steps(text: str) -> list[tuple[str, str | int]]:
@@ -30,15 +25,6 @@ def steps(text: str) -> list[tuple[str, str | int]]:
     return found
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Sums are rounded alike, whatever the machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_of_a_page_run_in_order(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,11 +35,7 @@ def test_commands_of_a_page_run_in_order(page: str, tmp_path: Path, monkeypatch:
             Path(step).parent.mkdir(parents=True, exist_ok=True)
             Path(step).write_text(what, encoding="utf-8")
             continue
-        with warnings.catch_warnings():
-            # What a library warns of is no error on the command line.
-            warnings.simplefilter("default")
-            done = call(*shlex.split(step)[1:])
-        assert done.code == what, f"{step}\n{done.out}{done.err}"
+        check_command(step, what)
 
 
 def test_steps_of_a_page_keep_their_order() -> None:
