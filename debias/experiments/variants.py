@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, get_args, get_origin, get_type_hints
-
-from pydantic import TypeAdapter, ValidationError
+from dataclasses import dataclass
+from typing import Any
 
 from debias.errors import DebiasError, Problem, UsageError
+from debias.experiments.given import read_given
 from debias.training.kinds import KINDS, Kind
 from debias.training.settings import Settings
 from debias.words import listing, show
@@ -140,32 +139,12 @@ def baselines(chosen: Sequence[Variant], asked: str | None = None) -> dict[str, 
 
 def read_settings(given: Mapping[str, Any], where: str) -> tuple[dict[str, Any], list[Problem]]:
     """Return values of `Settings` by name, texts read as on the command line, and what is wrong with others."""
-    hints = get_type_hints(Settings)
-    own = [item.name for item in fields(Settings)]
-    found: dict[str, Any] = {}
-    problems = []
-    for written, value in given.items():
-        name = written.replace("-", "_")
-        if name not in own:
-            problems.append(Problem(f"there is no setting {show(written)}", where, f"Settings: {', '.join(own)}."))
-            continue
-        try:
-            found[name] = _read(hints[name], value)
-        except ValidationError as error:
-            reasons = dict.fromkeys(str(item["msg"]) for item in error.errors(include_url=False))
-            problems.append(Problem(f"{written} = {show(value)} does not fit", where, f"{'; '.join(reasons)}."))
-    return found, problems
-
-
-def _read(hint: Any, value: Any) -> Any:
-    adapter: TypeAdapter[Any] = TypeAdapter(hint)
-    if not isinstance(value, str):
-        return adapter.validate_python(value)
-    if value.lower() == "none" and type(None) in get_args(hint):
-        return None
-    if get_origin(hint) is tuple:
-        return adapter.validate_python([item for item in value.split(",") if item])
-    return adapter.validate_strings(value)
+    return read_given(
+        Settings,
+        given,
+        unknown=lambda name, own: Problem(f"there is no setting {show(name)}", where, f"Settings: {', '.join(own)}."),
+        unfit=lambda name, value, reason: Problem(f"{name} = {show(value)} does not fit", where, reason),
+    )
 
 
 def _pieces(text: str, where: str) -> tuple[dict[str, str], list[Problem]]:

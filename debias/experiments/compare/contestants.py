@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any, cast, get_type_hints
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any, cast
 
 from debias import methods
 from debias.errors import DebiasError, Problem, UsageError
+from debias.experiments.given import read_given
 from debias.methods.base import Method
-from debias.words import listing, show
+from debias.words import show
 
 YARDSTICK = "threshold"
 
@@ -69,35 +68,18 @@ def _no_part(name: str, known: Sequence[str], chosen: Sequence[str]) -> Problem:
 
 def _values(method: Method, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     """Return the values that fit the settings of a method, and what is wrong with the others."""
-    hints = get_type_hints(type(method))
-    own = [item.name for item in fields(cast(Any, method))]
-    found: dict[str, Any] = {}
-    problems = []
-    for written, value in given.items():
-        name = written.replace("-", "_")
-        where = f"--set {method.name}.{written}"
-        if name not in own:
-            remedy = f"Settings of {method.name}: {', '.join(own)}." if own else f"{method.name} has no settings."
-            problems.append(Problem(f"{method.name} has no setting {show(written)}", where, remedy))
-            continue
-        try:
-            found[name] = _read(hints[name], value)
-        except ValidationError as error:
-            reasons = dict.fromkeys(str(item["msg"]) for item in error.errors(include_url=False))
-            problems.append(Problem(f"{listing([value])} does not fit", where, f"{'; '.join(reasons)}."))
-    return found, problems
 
+    def unknown(name: str, own: list[str]) -> Problem:
+        remedy = f"Settings of {method.name}: {', '.join(own)}." if own else f"{method.name} has no settings."
+        return Problem(f"{method.name} has no setting {show(name)}", where(name), remedy)
 
-def _read(hint: Any, value: Any) -> Any:
-    adapter: TypeAdapter[Any] = TypeAdapter(hint)
-    if not isinstance(value, str):
-        return adapter.validate_python(value)
-    if value.lower() == "none":
-        try:
-            return adapter.validate_python(None)
-        except ValidationError:
-            pass  # a text like any other
-    return adapter.validate_strings(value)
+    def unfit(name: str, value: Any, reason: str) -> Problem:
+        return Problem(f"{show(value)} does not fit", where(name), reason)
+
+    def where(name: str) -> str:
+        return f"--set {method.name}.{name}"
+
+    return read_given(type(method), given, unknown=unknown, unfit=unfit)
 
 
 def flags(chosen: Sequence[Method]) -> list[str]:

@@ -40,12 +40,13 @@ def read_baseline(path: Path) -> tuple[BaselineFile, str]:
     """
     where = f"--baseline {path}"
     try:
-        if path.stat().st_size > LARGEST:
-            raise UsageError(Problem(f"larger than {LARGEST:,} bytes", where, "Name a file of --write-baseline."))
-        data = path.read_bytes()
+        with path.open("rb") as stream:
+            data = stream.read(LARGEST + 1)  # a device has no size to look at before
     except (OSError, ValueError) as error:
         found = f"cannot be read ({getattr(error, 'strerror', None) or error})"
         raise UsageError(Problem(found, where, "Write one with --write-baseline.")) from None
+    if len(data) > LARGEST:
+        raise UsageError(Problem(f"larger than {LARGEST:,} bytes", where, "Name a file of --write-baseline."))
     try:
         read = BaselineFile.model_validate_json(data)
     except ValidationError as error:
