@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from debias.jobs.limits import Limits, isolation
 from debias.jobs.processes import Processes
 from debias.jobs.ray_backend import Ray
 from debias.jobs.work import (
@@ -37,6 +38,7 @@ __all__ = [
     "Backend",
     "Job",
     "JobError",
+    "Limits",
     "Outcome",
     "Processes",
     "Progress",
@@ -44,6 +46,7 @@ __all__ = [
     "Serial",
     "backend_for",
     "cores",
+    "isolation",
     "map",
     "one_thread",
 ]
@@ -105,7 +108,14 @@ def map(
 
 
 def backend_for(
-    workers: int, jobs: int, *, timeout: float | None = None, preload: Sequence[str] = (), ray: str | None = None
+    workers: int,
+    jobs: int,
+    *,
+    timeout: float | None = None,
+    preload: Sequence[str] = (),
+    ray: str | None = None,
+    limits: Limits | None = None,
+    fresh: bool = False,
 ) -> Backend:
     """Return the backend for so many workers, at most one a job.
 
@@ -121,16 +131,22 @@ def backend_for(
         Modules that the server of `Processes` loads once.
     ray : str, optional
         Where there is Ray, see `Ray`: an address, ``auto`` or ``local``.
+    limits : Limits, optional
+        What a job may take and do.
+    fresh : bool
+        Every job has a process of its own.
 
     Returns
     -------
     Backend
-        `Ray` where an address is given; else `Serial` for one worker without a time limit, else `Processes`.
+        `Ray` where an address is given; else `Serial` for one worker that nothing limits, else `Processes`.
     """
     workers = min(workers, max(jobs, 1))
     if ray is not None:
-        return Ray(ray, workers, timeout=timeout)
-    return Serial() if workers == 1 and timeout is None else Processes(workers, timeout=timeout, preload=preload)
+        return Ray(ray, workers, timeout=timeout, limits=limits, preload=preload)
+    if workers == 1 and timeout is None and limits is None and not fresh:
+        return Serial()
+    return Processes(workers, timeout=timeout, preload=preload, limits=limits, fresh=fresh)
 
 
 class Serial:

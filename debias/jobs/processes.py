@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from debias.errors import Problem
+from debias.jobs.limits import Limits
 from debias.jobs.work import (
     Context,
     Fault,
@@ -59,11 +60,17 @@ class Processes:
         Seconds after which a job is ended; the setup has as many.
     preload : sequence of str
         Modules that the server loads once, beside torch.
+    limits : Limits, optional
+        What a job may take and do. Every job then has a process of its own.
+    fresh : bool
+        Every job has a process of its own.
     """
 
     workers: int
     timeout: float | None = None
     preload: Sequence[str] = ()
+    limits: Limits | None = None
+    fresh: bool = False
 
     def warm(self) -> None:
         """Start the server, which loads its modules while this process goes on."""

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from debias.errors import Problem
+from debias.jobs.limits import Limits
 from debias.jobs.processes import PAUSE
 from debias.jobs.ray_session import session
 from debias.jobs.work import (
@@ -53,12 +54,18 @@ class Ray:
         Seconds after which a job is ended; the setup has as many.
     retries : int
         How often a job is tried again after its worker was lost.
+    limits : Limits, optional
+        What a job may take and do. It then runs in a process of its own, below the worker on its node.
+    preload : sequence of str
+        Modules that a server on the node loads once, for jobs with limits.
     """
 
     address: str | None = None
     workers: int = 1
     timeout: float | None = None
     retries: int = 1
+    limits: Limits | None = None
+    preload: Sequence[str] = ()
 
     @contextlib.contextmanager
     def run(

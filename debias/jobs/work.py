@@ -18,7 +18,7 @@ Heard = Callable[[int, int, int, str], None]
 """Called with the number of a job and its own progress."""
 Setup = Callable[[], Any]
 Result = TypeVar("Result")
-Fault = Literal["exception", "crash", "timeout"]
+Fault = Literal["exception", "crash", "timeout", "memory", "cpu", "forbidden"]
 
 SEED = 0
 
@@ -47,7 +47,7 @@ class JobError(DebiasError):
     ----------
     problems : Problem
         What happened, to which job.
-    kind : {"exception", "crash", "timeout"}
+    kind : {"exception", "crash", "timeout", "memory", "cpu", "forbidden"}
         How it ended.
     trace : str
         The traceback of an unexpected exception.
