@@ -68,8 +68,13 @@ class Archive:
         assert found is not None  # it was made by `entries.rebuild`
         return {**found.files, **{f"extra/{name}": content for name, content in self.extra.items()}}
 
-    def load(self) -> Loaded:
-        """Load the program from the entries that were checked, on the CPU.
+    def load(self, device: str = "cpu") -> Loaded:
+        """Load the program from the entries that were checked.
+
+        Parameters
+        ----------
+        device : str
+            Where its numbers shall lie.
 
         Raises
         ------
@@ -83,13 +88,21 @@ class Archive:
                 # the formats are given; torch says at each call that TorchScript is deprecated
                 warnings.simplefilter("ignore")
                 if self.format == "torchscript":
-                    return torch.jit.load(io.BytesIO(self._payload), map_location="cpu")  # type: ignore[no-untyped-call,no-any-return]
-                return torch.export.load(io.BytesIO(self._payload))
+                    return torch.jit.load(io.BytesIO(self._payload), map_location=device)  # type: ignore[no-untyped-call,no-any-return]
+                program = torch.export.load(io.BytesIO(self._payload))
+                return program if device == "cpu" else _moved(program, device)
         except Exception as error:
             text = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ModelError(
                 Problem(f"torch {torch.__version__} cannot load it: {text}", str(self.path), "Save the model again.")
             ) from None
+
+
+def _moved(program: torch.export.ExportedProgram, device: str) -> torch.export.ExportedProgram:
+    """Return a program on another device, the places that its own operations name among them."""
+    from torch.export.passes import move_to_device_pass
+
+    return move_to_device_pass(program, device)
 
 
 def open_archive(path: str | os.PathLike[str], *, trust: bool = False) -> Archive:

@@ -91,6 +91,8 @@ class Network:
         Parameters that a method keeps near where they are, with the SD that tells what near is.
     anchor_weight : float
         What ½ Σ ((μ − μ₀) / SD)² over the anchors counts for beside a loss that is a mean over rows.
+    device : str
+        Where rows are scored; the state itself stays on the processor.
     """
 
     archive: Archive
@@ -106,6 +108,7 @@ class Network:
     module: Any = field(compare=False, repr=False, default=None)
     anchors: Mapping[str, Tensor] = field(default_factory=dict)
     anchor_weight: float = 1.0
+    device: str = "cpu"
 
     @classmethod
     def open(
@@ -124,6 +127,27 @@ class Network:
             With every reason at once.
         """
         return from_archive(open_archive(path, trust=trust), contract=contract, output_kind=output_kind)
+
+    def on(self, device: str) -> Network:
+        """Return the network scoring rows on another device, such as ``cuda``.
+
+        Raises
+        ------
+        ModelError
+            The program cannot run there: one that was exported or traced may name a device of its own.
+        """
+        if device == self.device:
+            return self
+        try:
+            loaded = self.archive.load(device)
+            module = loaded.module() if isinstance(loaded, torch.export.ExportedProgram) else loaded.eval()
+            moved = replace(self, module=module, device=device)
+            moved.call(moved.zeros(self.batch or 1))
+        except (RuntimeError, NotImplementedError) as error:
+            reason = str(error).strip().splitlines()[0]
+            found = f"the network cannot run on the device {device}: {reason}"
+            raise ModelError(Problem(found, str(self.archive.path), "Leave --device out.")) from None
+        return moved
 
     @property
     def dtype(self) -> torch.dtype:
@@ -179,7 +203,8 @@ class Network:
     def call(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Run the file's own forward on inputs by name; a static batch size is padded and cut."""
         with torch.no_grad():
-            return call_in_pieces(self.module, [inputs[item.name] for item in self.inputs], self.batch)
+            there = self._there(inputs)
+            return call_in_pieces(self.module, [there[item.name] for item in self.inputs], self.batch).cpu()
 
     def logits(self, sample: Sample, state: Mapping[str, Tensor] | None = None) -> npt.NDArray[np.floating[Any]]:
         """Return the logit of each row [N], of this network or with entries of another state.
@@ -189,11 +214,11 @@ class Network:
         ModelError
             When a row's logit is not a number.
         """
-        merged = {**self.state, **(state or {})}
+        merged = {name: value.to(self.device) for name, value in {**self.state, **(state or {})}.items()}
         with torch.no_grad():
             values = torch.cat(
                 [
-                    self.head.logits(self.program.run(part, merged, until=self.head.value))
+                    self.head.logits(self.program.run(self._there(part), merged, until=self.head.value)).cpu()
                     for part in _chunks(self.tensors(sample), len(sample))
                 ]
             ).numpy()
@@ -201,6 +226,9 @@ class Network:
         if bad.any():
             raise _not_finite(sample, bad)
         return values
+
+    def _there(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: value.to(self.device) for name, value in inputs.items()}
 
     def serialised(self, state: Mapping[str, Tensor], extra: Mapping[str, str | bytes]) -> bytes:
         """Return the same file with the entries of `state` replaced: same signature, names and code."""

@@ -99,7 +99,7 @@ def open_network(request: Request) -> Network:
         trust=request.trust,
         contract=read_contract(request.contract),
         output_kind=request.output_kind,
-    )
+    ).on(request.device)
 
 
 def _prepared(network: Network, table: Table, request: Request, like: Prepared | None = None) -> Prepared:

@@ -117,7 +117,8 @@ class Repaired:
     def _read_back(self) -> Network:
         """Return the network of the file's content as it stands before the record of its figures is in it."""
         archive = archive_of(self._bytes(None), Path(self.request.model), trust=self.request.trust)
-        return from_archive(archive, contract=self.contract(), output_kind=self.network.head.kind)
+        network = from_archive(archive, contract=self.contract(), output_kind=self.network.head.kind)
+        return network.on(self.request.device)
 
 
 def _ruled(contract: Contract, rule: Rule, network: Network) -> Contract:
