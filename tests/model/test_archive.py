@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 import zipfile
 from pathlib import Path
 
@@ -216,13 +215,5 @@ def test_what_torch_cannot_load_is_a_model_error(tmp_path: Path) -> None:
 
 @needs_shared
 @pytest.mark.parametrize("name", ["adult_42", "bank_42", "compas_42"])
-def test_published_models_open_fast(name: str) -> None:
-    path = SHARED / f"{name}.pt"
-    open_archive(path)
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        opened = open_archive(path)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.05
-    assert not opened.waived
+def test_published_models_need_no_trust(name: str) -> None:
+    assert not open_archive(SHARED / f"{name}.pt").waived
