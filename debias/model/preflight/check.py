@@ -18,6 +18,7 @@ from debias.model.preflight.entries import read_entries
 MAX_REASONS = 40
 """Most reasons that are listed; how many more there are is said."""
 
+_LONGEST = 400
 _TRUST = "If you know who made the file, --trust loads it all the same."
 
 
@@ -128,9 +129,15 @@ def _reasons(findings: list[Problem], where: str) -> tuple[Reason, ...]:
     reasons = []
     for (found, remedy), places in groups.items():
         others = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
-        problem = Problem(found, f"{where}: {places[0]}{others}", remedy or _TRUST)
+        place = f"{where}: {_short(places[0])}{others}"
+        problem = Problem(_short(found), place, remedy or _TRUST)
         reasons.append(Reason(problem, content=True))
     if len(reasons) > MAX_REASONS:
         rest = Problem(f"{len(reasons) - MAX_REASONS} further reasons", where, _TRUST)
         reasons[MAX_REASONS:] = [Reason(rest, content=True)]
     return tuple(reasons)
+
+
+def _short(text: str) -> str:
+    """The text without the middle of what is longer than a few lines: a name of the file may be as long as the file."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"

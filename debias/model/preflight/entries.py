@@ -24,6 +24,10 @@ MAX_TOTAL = 4 << 30
 """Largest sum of the unpacked sizes, in bytes."""
 MAX_PACKED_ENTRY = 64 << 20
 """Largest unpacked size of one compressed entry, in bytes; torch compresses program text only."""
+MAX_PACKED_TOTAL = 256 << 20
+"""Largest sum of the unpacked sizes of all compressed entries, in bytes."""
+MAX_DIRECTORY = 8 << 20
+"""Largest directory of an archive, in bytes; it is measured before it is read."""
 MAX_RATIO = 200
 """Largest ratio of unpacked to packed size of an entry of more than 1 MiB."""
 
@@ -71,6 +75,11 @@ def read_entries(data: bytes, where: str) -> tuple[Entries | None, list[Problem]
     problems : list of Problem
         Everything that is wrong with the zip.
     """
+    # the library's reader makes an object of every line of the directory, however many there are
+    length = _directory_length(data)
+    if length > MAX_DIRECTORY:
+        found = f"a directory of {length:,} bytes; at most {MAX_DIRECTORY:,} are read"
+        return None, [Problem(found, where, _SAVE_AGAIN)]
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
@@ -97,6 +106,20 @@ def rebuild(files: Mapping[str, bytes], root: str = "archive") -> bytes:
     return buffer.getvalue()
 
 
+def _directory_length(data: bytes) -> int:
+    """Length that the end records give for the directory; the larger one where they differ, 0 where there is none."""
+    longest = 0
+    # an end record may have a comment of up to 65,535 bytes behind it; such a file is refused once it is read
+    at = data.rfind(b"PK\x05\x06", max(0, len(data) - _END.size - 0xFFFF))
+    if 0 <= at <= len(data) - _END.size:
+        size = _END.unpack_from(data, at)[5]
+        longest = 0 if size == 0xFFFFFFFF else size
+        record = at - _LOCATOR64.size - _END64.size
+        if record >= 0 and data[record : record + 4] == b"PK\x06\x06":
+            longest = max(longest, _END64.unpack_from(data, record)[8])
+    return min(longest, len(data))
+
+
 def _listing_problems(infos: list[zipfile.ZipInfo], where: str) -> list[Problem]:
     if not infos:
         return [Problem("the zip is empty", where, _SAVE_AGAIN)]
@@ -106,6 +129,10 @@ def _listing_problems(infos: list[zipfile.ZipInfo], where: str) -> list[Problem]
     total = sum(info.file_size for info in infos)
     if total > MAX_TOTAL:
         problems.append(Problem(f"{total:,} bytes unpacked; at most {MAX_TOTAL:,} are read", where, "Is this a model?"))
+    packed = sum(info.file_size for info in infos if info.compress_type != zipfile.ZIP_STORED)
+    if packed > MAX_PACKED_TOTAL:
+        found = f"packed entries of {packed:,} bytes; at most {MAX_PACKED_TOTAL:,} are unpacked (a zip bomb?)"
+        problems.append(Problem(found, where, _SAVE_AGAIN))
     for info in infos:
         place = f"{where}: {info.filename!r}"
         if info.flag_bits & 0x1:

@@ -19,6 +19,10 @@ from debias.model.preflight import allowlist, pickles
 from debias.model.preflight.entries import read_entries
 from debias.model.preflight.expressions import guard_problem, size_problem
 
+MAX_JSON = 64 << 20
+"""Largest JSON entry that is read, in bytes."""
+MAX_PROBLEMS = 1_000
+"""Most reasons that are noted of one entry."""
 MODEL = "models/model.json"
 SAMPLE = "data/sample_inputs/model.pt"
 _ENTRY = re.compile(
@@ -125,6 +129,8 @@ def _parse(content: bytes) -> Any:
             raise ValueError("a key that occurs twice")
         return found
 
+    if len(content) > MAX_JSON:
+        raise ValueError(f"{len(content):,} bytes; at most {MAX_JSON:,} are read")
     return json.loads(content.decode("utf-8"), object_pairs_hook=table)
 
 
@@ -144,7 +150,8 @@ class _Document:
         self.problems: list[Problem] = []
 
     def refuse(self, found: str, path: str, remedy: str = "") -> None:
-        self.problems.append(Problem(found, f"{self.entry}, {path}", remedy))
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(Problem(found, f"{self.entry}, {path}", remedy))
 
     def check(self, value: Any) -> list[Problem]:
         if isinstance(value, dict):

@@ -16,6 +16,9 @@ MAX_LENGTH = 2_000
 MAX_NUMBER = 2**63
 """Largest number in an expression."""
 MAX_POWER = 16
+"""Largest exponent, and largest product of those of powers within powers."""
+MAX_PRECISION = 1_000
+"""Most digits that a number may be worked out to."""
 
 _FUNCTIONS = frozenset(
     """
@@ -82,13 +85,34 @@ def _judge(text: str, rule: object) -> str | None:
         return refusal
     try:
         tree = ast.parse(text, mode="eval")
-        return None if callable(rule) and rule(tree.body) else refusal
+        small = _power(tree.body) <= MAX_POWER
+        return None if small and callable(rule) and rule(tree.body) else refusal
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return refusal
 
 
 def _number(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, int | float) and abs(node.value) <= MAX_NUMBER
+
+
+def _small(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and abs(node.value) <= MAX_PRECISION
+
+
+def _power(node: ast.AST) -> int:
+    """Largest product of the exponents over any one part: a power of powers of a digit can fill the memory."""
+    match node:
+        case ast.BinOp(left, ast.Pow(), ast.Constant(int() as power)):
+            return max(1, power) * _power(left)
+        case ast.Call(ast.Name("Pow" | "PowByNatural"), [base, power]):
+            return max(1, _exponent(power) or 1) * _power(base)
+    return max(map(_power, ast.iter_child_nodes(node)), default=1)
+
+
+def _exponent(node: ast.expr) -> int | None:
+    """The number in ``2`` or ``Integer(2)``."""
+    inner = node.args[0] if isinstance(node, ast.Call) and len(node.args) == 1 else node
+    return inner.value if isinstance(inner, ast.Constant) and type(inner.value) is int else None
 
 
 def _compound(node: ast.expr, inner: object) -> bool | None:
@@ -118,11 +142,10 @@ def _size(node: ast.expr) -> bool:
             plain = all(isinstance(k.value, ast.Constant) and isinstance(k.value.value, bool) for k in keywords)
             return plain and _SYMBOL.fullmatch(name) is not None and {k.arg for k in keywords} <= _ASSUMPTIONS
         case ast.Call(ast.Name("Pow" | "PowByNatural"), [base, power], []):
-            inner = power.args[0] if isinstance(power, ast.Call) and len(power.args) == 1 else power
-            small = isinstance(inner, ast.Constant) and type(inner.value) is int and 0 <= inner.value <= MAX_POWER
-            return small and _size(base) and _size(power)
+            exponent = _exponent(power)
+            return exponent is not None and 0 <= exponent <= MAX_POWER and _size(base) and _size(power)
         case ast.Call(ast.Name("Float"), [ast.Constant(str() as digits)], keywords):
-            exact = all(k.arg == "precision" and _number(k.value) for k in keywords)
+            exact = all(k.arg == "precision" and _number(k.value) and _small(k.value) for k in keywords)
             return exact and re.fullmatch(r"-?\d{1,40}(\.\d{1,60})?(e[-+]?\d{1,3})?", digits) is not None
         case ast.Call(ast.Name(name), arguments, []):
             return name in _FUNCTIONS and all(map(_size, arguments))

@@ -13,7 +13,11 @@ from debias.model.preflight import allowlist
 NATIVE_CLASSES = "__torch__.torch.classes"
 QUANTISED = "A quantised network has no weights that can be repaired: use the file it was quantised from."
 MAX_LOOP = 100_000
-"""Most rounds of a `for` over a fixed range."""
+"""Most rounds of a `for` over a fixed range, those of loops within loops multiplied."""
+MAX_ROUNDS = 32
+"""Most rounds in which the classes of names are worked out; torch's own text needs as many as its longest chain."""
+MAX_PROBLEMS = 1_000
+"""Most reasons that are noted of one file."""
 _ROOTS = frozenset({"torch", "ops", "__torch__", "CONSTANTS"})
 _NAMES = allowlist.TORCHSCRIPT_WORDS | allowlist.TORCHSCRIPT_TYPES
 _EXPRESSIONS = (
@@ -54,6 +58,8 @@ class Declarations:
 
     def refuse(self, found: str, entry: str, node: ast.AST | None = None, remedy: str = "") -> None:
         """Note a reason against the file, with the line of `node`."""
+        if len(self.problems) >= MAX_PROBLEMS:
+            return
         line = getattr(node, "lineno", None)
         self.problems.append(Problem(found, f"{entry}, line {line}" if line else entry, remedy))
 
@@ -98,6 +104,8 @@ class Body:
         self.node = node
         self.owner = owner
         self.kinds: dict[str, str | None] = {}
+        self.rounds = 1  # of all the loops around a statement
+        self._kinds_of: dict[ast.expr, str | None] = {}
 
     def refuse(self, found: str, node: ast.AST, remedy: str = "") -> None:
         self.program.refuse(found, self.entry, node, remedy)
@@ -132,7 +140,8 @@ class Body:
         """
         fixed = dict(self.kinds)
         assigned = [(name, value) for node in ast.walk(self.node) for name, value in _assignments(node)]
-        for _ in range(len(assigned) + 1):
+        for _ in range(MAX_ROUNDS):
+            self._kinds_of.clear()
             seen: dict[str, set[str | None]] = {name: {kind} for name, kind in fixed.items()}
             for name, value in assigned:
                 kind = self.kind(value) if value is not None else None
@@ -141,10 +150,16 @@ class Body:
             if kinds == self.kinds:
                 return
             self.kinds = kinds
+        self._kinds_of.clear()
         self.kinds = dict.fromkeys(self.kinds)
 
     def kind(self, node: ast.expr) -> str | None:
-        """The class, or the function, that an expression stands for."""
+        """The class, or the function, that an expression stands for; worked out once for each."""
+        if node not in self._kinds_of:
+            self._kinds_of[node] = self._kind(node)
+        return self._kinds_of[node]
+
+    def _kind(self, node: ast.expr) -> str | None:
         if isinstance(node, ast.Name):
             return self.kinds.get(node.id)
         if isinstance(node, ast.Attribute):
@@ -206,8 +221,11 @@ class Body:
                 self.block(orelse)
             case ast.For(target, iterated, body, orelse):
                 self.target(target)
-                self.loop(iterated, node)
+                outside, self.rounds = self.rounds, self.rounds * self.loop(iterated, node)
+                if self.rounds > MAX_LOOP:
+                    self.refuse(f"loops within loops of {self.rounds:,} rounds", node)
                 self.block(body)
+                self.rounds = outside
                 self.block(orelse)
             case ast.While():
                 self.refuse("a while loop: nothing bounds it, and a feed-forward network needs none", node)
@@ -232,14 +250,17 @@ class Body:
         if name in _ROOTS or name in allowlist.TORCHSCRIPT_WORDS:
             self.refuse(f"the name {name} is given another meaning", node)
 
-    def loop(self, node: ast.expr, place: ast.AST) -> None:
+    def loop(self, node: ast.expr, place: ast.AST) -> int:
+        """Check what a `for` runs over, and return its largest number, at least 1: as many rounds it may have."""
         self.expression(node)
         bounded = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range"
         numbers = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
         if not bounded or any(isinstance(number, int | float) and abs(number) > MAX_LOOP for number in numbers):
             self.refuse("a loop over something other than a short range", place)
-        elif any(isinstance(part, ast.Attribute) and part.attr in ("mul", "pow") for part in ast.walk(node)):
+            return 1
+        if any(isinstance(part, ast.Attribute) and part.attr in ("mul", "pow") for part in ast.walk(node)):
             self.refuse("a loop over a computed range", place)
+        return max([1, *(abs(int(number)) for number in numbers if isinstance(number, int | float))])
 
     def expression(self, node: ast.expr) -> None:
         if not isinstance(node, _EXPRESSIONS):
@@ -290,13 +311,15 @@ class Body:
             self.refuse(f"{name!r} of something that is not known to have it", node)
 
     def call(self, node: ast.Call) -> None:
-        for argument in node.args:
+        function = node.func
+        named = isinstance(function, ast.Name) and function.id == "getattr"
+        # the owner of a field is looked at with the field: twice at each level would double the time with every one
+        for argument in node.args[1:] if named and len(node.args) == 2 else node.args:
             self.expression(argument)
         for keyword in node.keywords:
             if keyword.arg is None:
                 self.refuse("arguments that are unpacked", node)
             self.expression(keyword.value)
-        function = node.func
         if isinstance(function, ast.Attribute):
             self.attribute(function)
             if not self._callable(function):

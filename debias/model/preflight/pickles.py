@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from debias.words import bare
+
 # what torch's own pickler writes; the text forms, extension codes and computed names are not among them
 _OPCODES = frozenset(
     """
@@ -64,6 +66,10 @@ DEBUG_GLOBALS: frozenset[str] = frozenset({"torch.jit._pickle build_intlist"})
 
 MAX_DEPTH = 200
 """Deepest nesting that is read."""
+MAX_PICKLE = 8 << 20
+"""Largest pickle that is read, in bytes; the numbers of tensors stand outside of it."""
+MAX_FOUND = 40
+"""Most different things that are told of one pickle."""
 
 
 def scan(data: bytes, allowed: Callable[[str], bool]) -> list[str]:
@@ -81,6 +87,8 @@ def scan(data: bytes, allowed: Callable[[str], bool]) -> list[str]:
     list of str
         What was found; empty where the pickle builds nothing but what `allowed` names.
     """
+    if len(data) > MAX_PICKLE:
+        return [f"a pickle of {len(data):,} bytes; at most {MAX_PICKLE:,} are read"]
     found: dict[str, None] = {}
     count = end = 0
     try:
@@ -90,15 +98,17 @@ def scan(data: bytes, allowed: Callable[[str], bool]) -> list[str]:
                 found[f"the pickle uses {opcode.name}, which torch does not write"] = None
             elif opcode.name == "GLOBAL":
                 if not allowed(str(argument)):
-                    found[f"the pickle calls for {str(argument).replace(' ', '.')}"] = None
+                    found[f"the pickle calls for {bare(str(argument).replace(' ', '.'))}"] = None
             elif opcode.name == "LONG_BINPUT" and argument is not None and argument > count:
                 # a huge index would make the reader reserve memory for all below it
                 found["the pickle numbers an object beyond their count"] = None
+            if len(found) >= MAX_FOUND:
+                return list(found)
             end = (position or 0) + 1
         if end != len(data):
             found[f"{len(data) - end:,} bytes stand behind the end of the pickle"] = None
     except (ValueError, EOFError, UnicodeDecodeError, IndexError, OverflowError) as error:
-        found[f"the pickle is broken ({error})"] = None
+        found[f"the pickle is broken ({bare(error)})"] = None
     return list(found)
 
 
@@ -138,7 +148,7 @@ def tensor_problems(data: bytes, files: Mapping[str, bytes], folder: str) -> lis
         if _depth(root) > MAX_DEPTH:
             return [f"the pickle is nested more than {MAX_DEPTH} deep"]
     except Exception as error:  # whatever a broken pickle makes of the stand-ins
-        return [f"the pickle is broken ({error})"]
+        return [f"the pickle is broken ({bare(error)})"]
     return list(dict.fromkeys(filter(None, (_beyond(tensor, files, folder) for tensor in tensors))))
 
 
@@ -175,8 +185,10 @@ def _inert(stream: io.BytesIO, tensors: list[_Tensor]) -> pickle.Unpickler:
 
         def persistent_load(self, pid: Any) -> _Storage:
             word, kind, key, _, count = pid
-            if word != "storage" or not re.fullmatch(r"\w+", str(key)) or type(count) is not int:
+            if word != "storage" or not re.fullmatch(r"\w{1,80}", str(key)) or type(count) is not int:
                 raise ValueError(f"not a storage: {str(pid)[:80]}")
+            if kind.__name__ not in _STORAGES:
+                raise ValueError(f"a storage of the kind {str(kind.__name__)[:40]}")
             return _Storage(kind.__name__, str(key), count)
 
     return Reader(stream)
@@ -190,14 +202,14 @@ def _beyond(tensor: _Tensor, files: Mapping[str, bytes], folder: str) -> str:
     held = len(files[name])
     numbers = (storage.count, tensor.offset, *tensor.size, *tensor.stride)
     if any(type(number) is not int or number < 0 for number in numbers) or len(tensor.size) != len(tensor.stride):
-        return f"a tensor of {name} has an impossible shape ({tensor.size}, {tensor.stride})"
+        return f"a tensor of {name} has an impossible shape ({bare(tensor.size)}, {bare(tensor.stride)})"
     if storage.count * _STORAGES[storage.kind] > held:
         return f"{name} holds {held:,} bytes, not {storage.count:,} numbers of a {storage.kind}"
     if 0 in tensor.size:
         return ""
     last = tensor.offset + sum((n - 1) * step for n, step in zip(tensor.size, tensor.stride, strict=True))
     if last >= storage.count:
-        return f"a tensor of shape {tensor.size} reaches beyond {name}"
+        return f"a tensor of shape {bare(tensor.size)} reaches beyond {name}"
     return ""
 
 

@@ -16,7 +16,10 @@ from io import StringIO
 from debias.errors import Problem
 from debias.model.preflight.functionbody import Body, ClassText, Declarations, dotted
 
-_MAX_TEXT = 8 << 20
+MAX_TEXT = 2 << 20
+"""Most bytes of program text in one file."""
+MAX_NESTING = 150
+"""Deepest nesting of an expression or type; torch gives what is nested deeper than a line a name of its own."""
 _BASES = ("Module", "NamedTuple")
 _LITERALS = (ast.Constant, ast.List, ast.Tuple, ast.UnaryOp, ast.USub, ast.Load)
 
@@ -24,11 +27,19 @@ _LITERALS = (ast.Constant, ast.List, ast.Tuple, ast.UnaryOp, ast.USub, ast.Load)
 class Program(Declarations):
     """All program text of one file. `add` every entry, then `check`."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = 0
+
     def add(self, entry: str, content: bytes) -> None:
         """Parse one entry and note its classes and functions."""
+        self.size += len(content)
         try:
-            text = _plain(content)
-            tree = ast.parse(text)
+            if self.size > MAX_TEXT:
+                raise ValueError(f"{self.size:,} bytes of it; at most {MAX_TEXT:,} are read")
+            tree = ast.parse(_plain(content))
+            if _nesting(tree) > MAX_NESTING:
+                raise ValueError(f"it is nested more than {MAX_NESTING} deep")
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             self.refuse(f"not program text as torch writes it ({_first_line(error)})", entry)
             return
@@ -90,8 +101,6 @@ class Program(Declarations):
 
 def _plain(content: bytes) -> str:
     """The text, if Python and torch cannot read it differently."""
-    if len(content) > _MAX_TEXT:
-        raise ValueError(f"{len(content):,} bytes of text")
     text = content.decode("ascii")
     odd = re.search(r"[^\n\x20-\x7e]|\\\n", text)
     if odd:
@@ -101,6 +110,15 @@ def _plain(content: bytes) -> str:
             if token.type == tokenize.COMMENT:
                 raise ValueError(f"a comment on line {token.start[0]}")
     return text
+
+
+def _nesting(tree: ast.AST) -> int:
+    """Depth of a syntax tree, counted without recursion."""
+    depth, level = 0, [tree]
+    while level and depth <= MAX_NESTING:
+        depth += 1
+        level = [part for node in level for part in ast.iter_child_nodes(node)]
+    return depth
 
 
 def _first_line(error: BaseException) -> str:
