@@ -36,13 +36,17 @@ def listing(values: Iterable[object], limit: int = 12) -> str:
     return f"{text} and {len(items) - limit} more" if len(items) > limit else text
 
 
-def spot(rows: Iterable[int] | npt.NDArray[np.integer], limit: int = 5) -> str:
-    """Return ``row 3`` or ``rows 3, 9, 12 and 40 more``; the first row below the header is row 1."""
+def spot(rows: Iterable[int] | npt.NDArray[np.integer], limit: int = 5, total: int | None = None) -> str:
+    """Return ``row 3`` or ``rows 3, 9, 12 and 40 more``; the first row below the header is row 1.
+
+    Of `total` rows `rows` are the first ones that are known; default: all.
+    """
     numbers = [int(row) for row in rows]
-    text = ", ".join(map(str, numbers[:limit]))
-    if len(numbers) > limit:
-        text = f"{text} and {len(numbers) - limit} more"
-    return f"row{'s' if len(numbers) > 1 else ''} {text}"
+    text, total = ", ".join(map(str, numbers[:limit])), len(numbers) if total is None else total
+    shown = min(len(numbers), limit)
+    if total > shown:
+        text = f"{text} and {total - shown} more"
+    return f"row{'s' if total > 1 else ''} {text}"
 
 
 def number(value: float) -> str:

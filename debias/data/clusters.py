@@ -13,7 +13,7 @@ from debias.data.sample import Clusters
 from debias.data.tables import Table
 from debias.data.values import to_levels
 from debias.errors import DataError, Problem
-from debias.words import count, listing, show, spot
+from debias.words import count, listing, show
 
 LEAST_ROWS = 2
 """Fewer rows than this in a cluster on average: the column tells rows apart, not clusters."""
@@ -156,13 +156,13 @@ def _unseen(
         found = f"{count(len(strange), 'cluster')} that the network does not know: {listing(strange)} in "
         known = listing(_known(clusters))
         remedy = f"Choose with --unseen-z what they are scored with, or remove the rows; known are {known}."
-        return [], [Problem(f"{found}{spot(rows + 1)}", where, remedy)]
+        return [], [Problem(f"{found}{table.spot(rows)}", where, remedy)]
     how = {
         "soft": "their cluster input is the predicted probability of each known cluster",
         "hard": "their cluster input is the likeliest known cluster",
         "zero": "they are scored by the fixed effects alone",
     }[asked]
-    return [f"{table.name}: {count(rows.size, 'row')} of clusters that the network does not know; {how}."], []
+    return [f"{table.name}: {count(table.size(rows), 'row')} of clusters that the network does not know; {how}."], []
 
 
 def _known(clusters: Clusters) -> list[str]:

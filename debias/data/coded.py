@@ -8,7 +8,7 @@ from debias.contract import Contract, Feature
 from debias.data.tables import Table
 from debias.data.values import FloatArray
 from debias.errors import Problem
-from debias.words import count, listing, show, spot
+from debias.words import count, listing, show
 
 
 def is_coded(feature: Feature) -> bool:
@@ -69,7 +69,7 @@ def group_columns(table: Table, feature: Feature, contract: Contract) -> tuple[F
         if place >= 0:
             block[rows, place] = 1.0
         elif name:
-            unseen.append(f"{show(name)} in {spot(rows + 1)}")
+            unseen.append(f"{show(name)} in {table.spot(rows)}")
     if unseen:
         more = f" and {len(unseen) - 5} more" if len(unseen) > 5 else ""
         found = f"{count(len(unseen), 'group')} that the model's rule does not know: {'; '.join(unseen[:5])}{more}"

@@ -12,7 +12,7 @@ from debias.data.coded import group_columns, is_coded
 from debias.data.tables import Table
 from debias.data.values import FloatArray, to_levels, to_numbers
 from debias.errors import Problem
-from debias.words import count, listing, show, spot
+from debias.words import count, listing, show
 
 DType = Literal["float32", "float64"]
 Encoded = Mapping[str, FloatArray]
@@ -75,7 +75,7 @@ def encode(table: Table, contract: Contract, dtype: DType) -> tuple[Encoded | No
         else:
             block, wrong = _ENCODERS[feature.kind](table, feature)
             if not wrong:
-                wrong = _finite(block, f"{table.name}, column {show(feature.column)}", dtype)
+                wrong = _finite(table, block, f"{table.name}, column {show(feature.column)}", dtype)
         problems += wrong
         parts.setdefault(feature.role, []).append(block)
     if problems:
@@ -108,17 +108,21 @@ def _plain(table: Table, name: str, dtype: DType) -> tuple[FloatArray, list[Prob
         return values, [_not_a_number(table, name, text, where)]
     gaps = np.flatnonzero(np.isnan(values))
     if gaps.size:
-        return values, [_gaps(gaps, where, "Fill them in, or write a contract that states what a missing value means.")]
-    return values, _finite(values, where, dtype)
+        return values, [
+            _gaps(table, gaps, where, "Fill them in, or write a contract that states what a missing value means.")
+        ]
+    return values, _finite(table, values, where, dtype)
 
 
-def _finite(values: FloatArray, where: str, dtype: DType) -> list[Problem]:
+def _finite(table: Table, values: FloatArray, where: str, dtype: DType) -> list[Problem]:
     limit = np.finfo(dtype).max
     rows = np.flatnonzero((np.abs(values) > limit).reshape(len(values), -1).any(axis=1))
     if not rows.size:
         return []
     what = "infinite numbers" if dtype == "float64" else "infinite numbers, or numbers beyond float32,"
-    return [Problem(f"{what} in {count(rows.size, 'row')}: {spot(rows + 1)}", where, "Mend or remove these rows.")]
+    return [
+        Problem(f"{what} in {count(table.size(rows), 'row')}: {table.spot(rows)}", where, "Mend or remove these rows.")
+    ]
 
 
 def _not_a_number(table: Table, name: str, text: np.ndarray[tuple[int], np.dtype[np.bool_]], where: str) -> Problem:
@@ -132,11 +136,11 @@ def _not_a_number(table: Table, name: str, text: np.ndarray[tuple[int], np.dtype
         )
     elif isinstance(cell, str) and cell.replace(",", "", 1).lstrip("+-").isdigit() and "," in cell:
         remedy = "This looks like a decimal comma: write decimal points."
-    return Problem(f"text in a numeric column: {show(cell)} in {spot(rows + 1)}", where, remedy)
+    return Problem(f"text in a numeric column: {show(cell)} in {table.spot(rows)}", where, remedy)
 
 
-def _gaps(rows: np.ndarray[tuple[int], np.dtype[np.intp]], where: str, remedy: str) -> Problem:
-    return Problem(f"{count(rows.size, 'missing value')} in {spot(rows + 1)}", where, remedy)
+def _gaps(table: Table, rows: np.ndarray[tuple[int], np.dtype[np.intp]], where: str, remedy: str) -> Problem:
+    return Problem(f"{count(table.size(rows), 'missing value')} in {table.spot(rows)}", where, remedy)
 
 
 _RULE = 'Fill them in, or state in the contract what a missing value means ("missing").'
@@ -150,7 +154,7 @@ def _numeric(table: Table, feature: Feature) -> tuple[FloatArray, list[Problem]]
     gaps = np.isnan(values)
     if gaps.any():
         if feature.missing == "error":
-            return values, [_gaps(np.flatnonzero(gaps), where, _RULE)]
+            return values, [_gaps(table, np.flatnonzero(gaps), where, _RULE)]
         values = np.where(gaps, (feature.mean or 0.0) if feature.missing == "mean" else 0.0, values)
     if feature.mean is not None and feature.sd is not None:
         values = (values - feature.mean) / feature.sd
@@ -171,13 +175,13 @@ def _boolean(table: Table, feature: Feature) -> tuple[FloatArray, list[Problem]]
     values = lookup[levels.codes]
     problems = []
     if feature.missing == "error" and (gaps := np.flatnonzero(levels.codes < 0)).size:
-        problems.append(_gaps(gaps, where, _RULE))
+        problems.append(_gaps(table, gaps, where, _RULE))
     if np.isnan(values).any():
         rows = np.flatnonzero(np.isnan(values))
         known = listing(feature.categories or ("true", "false", "yes", "no", "1", "0"))
         first = table.frame[feature.column].iloc[int(rows[0])]
         problems.append(
-            Problem(f"{show(first)} is no truth value ({known}) in {spot(rows + 1)}", where, "Mend these cells.")
+            Problem(f"{show(first)} is no truth value ({known}) in {table.spot(rows)}", where, "Mend these cells.")
         )
     return values, problems
 
@@ -193,7 +197,7 @@ def _category(table: Table, feature: Feature) -> tuple[FloatArray, list[Problem]
     lenient = feature.role == "cluster" and feature.missing == "zero"
     if not lenient and (unseen := [i for i, name in enumerate(levels.names) if name not in known]):
         shown = "; ".join(
-            f"{show(levels.names[i])} in {spot(np.flatnonzero(levels.codes == i) + 1)}" for i in unseen[:5]
+            f"{show(levels.names[i])} in {table.spot(np.flatnonzero(levels.codes == i))}" for i in unseen[:5]
         )
         more = f" and {len(unseen) - 5} more" if len(unseen) > 5 else ""
         problems.append(
@@ -204,7 +208,7 @@ def _category(table: Table, feature: Feature) -> tuple[FloatArray, list[Problem]
             )
         )
     if gaps.size and feature.missing == "error":
-        problems.append(_gaps(gaps, where, _RULE))
+        problems.append(_gaps(table, gaps, where, _RULE))
     if feature.missing == "category":
         target[-1] = len(known)
     codes = target[levels.codes]

@@ -18,7 +18,7 @@ from debias.data.sample import Attribute
 from debias.data.tables import Table
 from debias.data.values import FloatArray, IntArray, Levels, Mask
 from debias.errors import Problem
-from debias.words import count, listing, show, spot
+from debias.words import count, listing, show
 
 OTHER_GROUP = "(other)"
 """Where small groups are merged."""
@@ -159,7 +159,7 @@ def read_attributes(
         return None, problems
     done = "left out" if policy == "drop" else f"the group {MISSING_GROUP}"
     for name, groups in found.items():
-        if n := int(groups.missing.sum()):
+        if n := table.size(groups.missing):
             notes.append(f"{_where(table, name, crossed[name])}: {count(n, 'row')} without a value, {done}.")
     with_privileged = {
         name: replace(groups, attribute=replace(groups.attribute, privileged=groups.grouping.privileged))
@@ -222,7 +222,8 @@ def _read(
         if gaps.size and policy == "error":
             problems.append(
                 Problem(
-                    f"the attribute is missing in {count(gaps.size, 'row')} of {len(table):,}: {spot(gaps + 1)}",
+                    f"the attribute is missing in {count(table.size(gaps), 'row')} of {table.total:,}: "
+                    f"{table.spot(gaps)}",
                     f"{table.name}, column {show(name)}",
                     "Say what to do with them: --missing-attr drop leaves them out, --missing-attr group makes them a "
                     "group of their own.",
@@ -242,13 +243,15 @@ def _settle(
     where = _where(table, name, its)
     codes = np.stack([read.codes for read in its], axis=1)
     known = (codes >= 0).all(axis=1)
-    seen, sizes = np.unique(codes[kept & known], axis=0, return_counts=True)
+    seen, place = np.unique(codes[kept & known], axis=0, return_inverse=True)
+    amounts_of = None if table.amounts is None else table.amounts[kept & known]
+    sizes = np.bincount(place.reshape(-1), amounts_of, minlength=len(seen))
     rows = {tuple(map(int, cell)): int(size) for cell, size in zip(seen, sizes, strict=True)}
     if len(its) == 1 and its[0].groups.told:
         rows = {(code,): rows.get((code,), 0) for code in range(len(its[0].groups.names))}
     names = _names(list(rows), [read.groups for read in its])
     amounts = list(rows.values())
-    gaps = int((kept & ~known).sum()) if columns.missing_attr == "group" else 0
+    gaps = table.size(kept & ~known) if columns.missing_attr == "group" else 0
     if gaps and MISSING_GROUP not in names:
         names, amounts = [*names, MISSING_GROUP], [*amounts, 0]
     missing = names.index(MISSING_GROUP) if MISSING_GROUP in names and columns.missing_attr == "group" else None
@@ -258,7 +261,7 @@ def _settle(
     if not present:
         return None, [], []  # no row has a value in every column: told as missing
     if len(present) < 2:
-        found = f"the attribute has one group only: {show(present[0])} in all {int(kept.sum()):,} rows"
+        found = f"the attribute has one group only: {show(present[0])} in all {table.size(kept):,} rows"
         remedy = "A comparison needs two groups or more; name another column with --attr."
         return None, [], [Problem(found, where, remedy)]
     small = [group for group, amount in enumerate(amounts) if amount < columns.min_group]
@@ -322,8 +325,8 @@ def _codes(
     if grouping.missing is not None:
         codes[gaps] = grouping.missing
     elif gaps.size and grouping.missing_attr == "group":
-        found = f"the attribute is missing in {count(gaps.size, 'row')} ({spot(gaps + 1)}), and the table before had "
-        problems.append(Problem(f"{found}no such group", where))
+        found = f"the attribute is missing in {count(table.size(gaps), 'row')} ({table.spot(gaps)})"
+        problems.append(Problem(f"{found}, and the table before had no such group", where))
     cells, inverse = np.unique(matrix[known & kept], axis=0, return_inverse=True)
     cell_of = inverse.reshape(-1)
     targets = [grouping.cells.get(tuple(map(int, cell)), -1) for cell in cells]
@@ -332,7 +335,7 @@ def _codes(
         rows = np.flatnonzero(known & kept)
         texts = _names([tuple(map(int, cells[index])) for index in unseen], [read.groups for read in its])
         shown = "; ".join(
-            f"{show(text)} in {spot(rows[cell_of == index] + 1)}"
+            f"{show(text)} in {table.spot(rows[cell_of == index])}"
             for text, index in zip(texts[:5], unseen[:5], strict=True)
         )
         what = "value" if len(its) == 1 else "combination"
@@ -360,7 +363,9 @@ def _with_privileged(
         told = contract.attribute(name) if contract is not None and len(its) == 1 else None
         if told is not None and its[0].groups.edges != (told.bins or ()):
             told = None  # other bins than the contract's: its privileged group is none of these
-        choice = _Choice(groups, its, None if favorable is None else favorable[kept], kept, _where(table, name, its))
+        choice = _Choice(
+            table, groups, its, None if favorable is None else favorable & kept, _where(table, name, its), kept
+        )
         index, more, wrong = choice.privileged(asked.get(name), told.privileged if told else None)
         notes, problems = notes + more, problems + wrong
         done[name] = replace(groups, grouping=replace(groups.grouping, privileged=index))
@@ -371,11 +376,12 @@ def _with_privileged(
 class _Choice:
     """Which group of one attribute is privileged."""
 
+    table: Table
     groups: Groups
     its: Sequence[ColumnRead]
     favorable: Mask | None
-    kept: Mask
     where: str
+    kept: Mask
 
     @property
     def numbers(self) -> FloatArray | None:
@@ -418,8 +424,10 @@ class _Choice:
             return 1, [f"{where}: the larger value {show(names[1])} is taken as privileged (--privileged)."]
         if self.favorable is None:
             return None, []
-        codes = self.groups.attribute.codes[self.kept]
-        rates = [float(self.favorable[codes == g].mean()) if (codes == g).any() else 0.0 for g in (0, 1)]
+        codes = np.where(self.kept, self.groups.attribute.codes, -1)
+        sizes = self.table.sizes(codes, 2)
+        favored = self.table.sizes(np.where(self.favorable, codes, -1), 2)
+        rates = [float(favored[g] / sizes[g]) if sizes[g] else 0.0 for g in (0, 1)]
         index = int(rates[1] >= rates[0])
         note = (
             f"{where}: {show(names[index])} is taken as privileged: {rates[index]:.1%} favourable labels against "

@@ -12,7 +12,7 @@ from debias.contract import ProtectedAttribute
 from debias.data.tables import Table
 from debias.data.values import FloatArray, IntArray, Levels, Mask, to_levels, to_numbers
 from debias.errors import Problem
-from debias.words import count, listing, number, show, spot
+from debias.words import count, listing, number, show
 
 MANY = 10
 """A numeric attribute with more distinct values than this needs bins."""
@@ -99,23 +99,23 @@ def read_column(
     if settled is not None:
         edges = settled.edges
     elif bins is not None:
-        edges, problems = _edges(bins, values, where)
+        edges, problems = _edges(bins, table.amounts, values, where)
     elif told is not None and told.bins:
         edges = told.bins
     if problems:
         return None, problems
     if edges:
         known = settled.names if settled else told.groups if told and told.groups and told.bins == edges else None
-        return _binned(column, values, text, edges, known, settled is not None, where)
+        return _binned(table, column, values, text, edges, known, settled is not None, where)
     fixed = settled.names if settled is not None else told.groups if told is not None else None
     if fixed:
-        codes, problems = _fixed(levels, fixed, where)
+        codes, problems = _fixed(table, levels, fixed, where)
         if codes is None:
             return None, problems
         numbers = levels.numbers if fixed == levels.names else None
         return ColumnRead(ColumnGroups(column, fixed, (), True), codes, numbers), []
     if levels.numbers is not None and len(levels.names) > MANY:
-        return None, [_uncut(levels, values, where)]
+        return None, [_uncut(table, levels, values, where)]
     notes: list[str] = []
     if levels.numbers is None:
         folded: dict[str, list[str]] = {}
@@ -125,10 +125,10 @@ def read_column(
     return ColumnRead(ColumnGroups(column, levels.names), levels.codes, levels.numbers, tuple(notes)), []
 
 
-def _uncut(levels: Levels, values: FloatArray, where: str) -> Problem:
+def _uncut(table: Table, levels: Levels, values: FloatArray, where: str) -> Problem:
     assert levels.numbers is not None
     low, high = levels.numbers[0], levels.numbers[-1]
-    middle = number_text(float(np.median(values[~np.isnan(values)])))
+    middle = number_text(_median(values, table.amounts))
     return Problem(
         f"the attribute is numeric with {len(levels.names)} values from {number_text(low)} to {number_text(high)}",
         where,
@@ -136,7 +136,9 @@ def _uncut(levels: Levels, values: FloatArray, where: str) -> Problem:
     )
 
 
-def _edges(bins: str, values: FloatArray, where: str) -> tuple[tuple[float, ...], list[Problem]]:
+def _edges(
+    bins: str, amounts: IntArray | None, values: FloatArray, where: str
+) -> tuple[tuple[float, ...], list[Problem]]:
     """Return inner edges from ``25,45`` (edges), ``25,`` (one edge) or ``4`` (quantile bins)."""
     text = bins.strip()
     remedy = "Write edges as --bins 25,45 (one edge: --bins 25,) or a number of quantile bins as --bins 4."
@@ -147,7 +149,7 @@ def _edges(bins: str, values: FloatArray, where: str) -> tuple[tuple[float, ...]
         parts = int(text)
         if not 2 <= parts <= MANY:
             return (), [Problem(f"--bins {text}: between 2 and {MANY} quantile bins can be had", where, remedy)]
-        quantiles = np.quantile(present, np.arange(1, parts) / parts, method="higher")
+        quantiles = _quantiles(np.where(np.isfinite(values), values, np.nan), amounts, parts)
         edges = tuple(float(edge) for edge in np.unique(quantiles) if edge > present.min())
         if not edges:
             return (), [Problem(f"--bins {text}: too few different values for quantile bins", where, remedy)]
@@ -159,6 +161,30 @@ def _edges(bins: str, values: FloatArray, where: str) -> tuple[tuple[float, ...]
     if not edges or not np.isfinite(edges).all() or any(b <= a for a, b in pairwise(edges)):
         return (), [Problem(f"--bins {show(text)}: edges must be finite and ascending", where, remedy)]
     return edges, []
+
+
+def _quantiles(values: FloatArray, amounts: IntArray | None, parts: int) -> FloatArray:
+    """Return the values with 1/parts, 2/parts, … of the rows below them, each the higher of two in question."""
+    ordered, ends = _ordered(values, amounts)
+    at = np.ceil(np.arange(1, parts) / parts * (int(ends[-1]) - 1))
+    found: FloatArray = ordered[np.searchsorted(ends, at, side="right")]
+    return found
+
+
+def _median(values: FloatArray, amounts: IntArray | None) -> float:
+    """Return the median of what is not missing."""
+    ordered, ends = _ordered(values, amounts)
+    rows = int(ends[-1])
+    middle = np.searchsorted(ends, np.array([(rows - 1) // 2, rows // 2]), side="right")
+    return float(ordered[middle].mean())
+
+
+def _ordered(values: FloatArray, amounts: IntArray | None) -> tuple[FloatArray, IntArray]:
+    """Return the numbers in ascending order, and how many rows there are up to each and with it."""
+    present = np.flatnonzero(~np.isnan(values))
+    order = present[np.argsort(values[present], kind="stable")]
+    each = np.ones(len(order), np.int64) if amounts is None else amounts[order]
+    return values[order], np.cumsum(each)
 
 
 def bin_names(edges: Sequence[float]) -> tuple[str, ...]:
@@ -175,6 +201,7 @@ def number_text(value: float) -> str:
 
 
 def _binned(
+    table: Table,
     column: str,
     values: FloatArray,
     text: Mask,
@@ -185,13 +212,13 @@ def _binned(
 ) -> tuple[ColumnRead | None, list[Problem]]:
     if text.any():
         rows = np.flatnonzero(text)
-        return None, [Problem(f"text in a binned attribute: {spot(rows + 1)}", where, "Mend or drop.")]
+        return None, [Problem(f"text in a binned attribute: {table.spot(rows)}", where, "Mend or drop.")]
     absent = np.isnan(values)
     codes = np.where(absent, -1, np.searchsorted(edges, values, side="right")).astype(np.int64)
     groups = ColumnGroups(column, known or bin_names(edges), edges)
     if settled:
         return ColumnRead(groups, codes, None), []
-    sizes = np.bincount(codes[~absent], minlength=len(groups.names))
+    sizes = table.sizes(codes, len(groups.names))
     if empty := [name for name, size in zip(groups.names, sizes, strict=True) if not size]:
         present = values[~absent]
         found = (
@@ -203,7 +230,7 @@ def _binned(
     return ColumnRead(groups, codes, None, (f"{where} is cut into {counts}.",)), []
 
 
-def _fixed(levels: Levels, names: tuple[str, ...], where: str) -> tuple[IntArray | None, list[Problem]]:
+def _fixed(table: Table, levels: Levels, names: tuple[str, ...], where: str) -> tuple[IntArray | None, list[Problem]]:
     """Return codes into groups that are already settled; a value outside them is refused with its rows."""
     lookup = np.full(len(levels.names) + 1, -1, dtype=np.int64)
     unseen = []
@@ -214,7 +241,7 @@ def _fixed(levels: Levels, names: tuple[str, ...], where: str) -> tuple[IntArray
             unseen.append(i)
     if unseen:
         shown = "; ".join(
-            f"{show(levels.names[i])} in {spot(np.flatnonzero(levels.codes == i) + 1)}" for i in unseen[:5]
+            f"{show(levels.names[i])} in {table.spot(np.flatnonzero(levels.codes == i))}" for i in unseen[:5]
         )
         return None, [
             Problem(

@@ -9,7 +9,7 @@ import numpy as np
 from debias.data.tables import Table
 from debias.data.values import FloatArray, IntArray, Levels, to_levels, to_numbers
 from debias.errors import Problem
-from debias.words import count, listing, show, spot
+from debias.words import count, listing, show
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def read_label(
     if (gaps := np.flatnonzero(levels.codes < 0)).size:
         problems.append(
             Problem(
-                f"the label is missing in {count(gaps.size, 'row')}: {spot(gaps + 1)}",
+                f"the label is missing in {count(table.size(gaps), 'row')}: {table.spot(gaps)}",
                 where,
                 "Remove these rows from the table, or fill the label in; a missing label is never guessed.",
             )
@@ -50,7 +50,7 @@ def read_label(
         found = f"the label is always {show(levels.names[0])}" if levels.names else "the label is missing everywhere"
         return None, [*problems, Problem(found, where, "Both label values must occur; is this the label column?")]
     if len(levels.names) > 2:
-        return None, [*problems, _not_binary(levels, where)]
+        return None, [*problems, _not_binary(table, levels, where)]
     known = _known(levels)
     if positive is None:
         if known is None:
@@ -85,10 +85,10 @@ def read_target(table: Table, column: str) -> tuple[FloatArray | None, list[Prob
         rows = np.flatnonzero(text)
         cell = show(table.frame[column].iloc[int(rows[0])])
         remedy = "Mend these cells, or name another column with --label."
-        problems.append(Problem(f"the target must be a number: {cell} in {spot(rows + 1)}", where, remedy))
+        problems.append(Problem(f"the target must be a number: {cell} in {table.spot(rows)}", where, remedy))
     bad = np.flatnonzero(~np.isfinite(values) & ~text)
     if bad.size:
-        found = f"the target is missing or infinite in {count(bad.size, 'row')}: {spot(bad + 1)}"
+        found = f"the target is missing or infinite in {count(table.size(bad), 'row')}: {table.spot(bad)}"
         problems.append(Problem(found, where, "Remove these rows from the table; a missing target is never guessed."))
     if not problems and (not len(values) or (values == values[0]).all()):
         problems.append(Problem("the target is the same in every row", where, "Is this the column to predict?"))
@@ -130,16 +130,18 @@ def _known(levels: Levels) -> int | None:
     return int(np.argmax(levels.numbers))
 
 
-def _not_binary(levels: Levels, where: str) -> Problem:
+def _not_binary(table: Table, levels: Levels, where: str) -> Problem:
     """Name the values that are too many: all but 0 and 1 where these are the common ones."""
-    sizes = np.bincount(levels.codes[levels.codes >= 0], minlength=len(levels.names))
+    sizes = table.sizes(levels.codes, len(levels.names))
     kept = set(np.argsort(-sizes, kind="stable")[:2].tolist())
     for pair in ((0, 1), (-1, 1)):
         if levels.numbers is not None and set(pair) <= set(levels.numbers):
             kept = {int(np.argmax(levels.numbers == value)) for value in pair}
             break
     odd = [i for i in range(len(levels.names)) if i not in kept]
-    shown = "; ".join(f"{show(levels.names[i])} first in row {levels.first_row(i) + 1}" for i in odd[:5])
+    shown = "; ".join(
+        f"{show(levels.names[i])} first in {table.spot(np.flatnonzero(levels.codes == i), first=True)}" for i in odd[:5]
+    )
     return Problem(
         f"the label is not binary: {count(len(levels.names), 'value')}, besides "
         f"{listing(levels.names[i] for i in sorted(kept))} also {shown}{' …' if len(odd) > 5 else ''}",

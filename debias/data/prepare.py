@@ -20,7 +20,7 @@ from debias.data.sample import Attribute, Sample
 from debias.data.tables import Table
 from debias.data.values import FloatArray, IntArray, Mask, to_levels, to_numbers
 from debias.errors import ContractError, DataError, Problem
-from debias.words import count, listing, show, spot
+from debias.words import count, listing, show
 
 if TYPE_CHECKING:
     import torch
@@ -216,7 +216,7 @@ def prepare(
         favorable=favorable,
         features=features,
         groupings={name: groups.grouping for name, groups in protected.groups.items()},
-        missing=int(protected.missing.sum()),
+        missing=table.size(protected.missing),
         dropped=dropped,
         encoding="plain" if encoded_by is None else "contract",
         notes=(*table.notes, *notes, *protected.notes),
@@ -300,7 +300,7 @@ def _weight(table: Table, columns: Columns) -> tuple[FloatArray | None, list[Pro
     where = f"{table.name}, column {show(columns.weight)}"
     if bad.size:
         cell = table.frame[columns.weight].iloc[int(bad[0])]
-        found = f"a weight must be a number of 0 or more: {show(cell)} in {spot(bad + 1)}"
+        found = f"a weight must be a number of 0 or more: {show(cell)} in {table.spot(bad)}"
         return None, [Problem(found, where, "Mend these cells.")]
     if not values.any():
         return None, [Problem("every weight is 0", where, "Name another column with --weight, or none.")]
@@ -316,7 +316,7 @@ def _cluster(table: Table, columns: Columns, *, required: bool) -> tuple[IntArra
     gaps = np.flatnonzero(codes < 0)
     if gaps.size and required:
         where = f"{table.name}, column {show(columns.split_by)}"
-        return None, [Problem(f"{count(gaps.size, 'row')} without a value: {spot(gaps + 1)}", where, "Fill them in.")]
+        return None, [Problem(f"{count(gaps.size, 'row')} without a value: {table.spot(gaps)}", where, "Fill them in.")]
     return codes, []
 
 

@@ -11,13 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from debias.data.delimited import read_delimited
 from debias.errors import DataError, Problem
-from debias.words import listing, show
+from debias.inputs import read_input
+from debias.words import listing, show, spot
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+IntArray = npt.NDArray[np.int64]
 
 _TEXT = (".csv", ".tsv", ".txt")
 _PARQUET = (".parquet", ".pq")
@@ -43,6 +49,10 @@ class Table:
         ``data``, ``train`` or ``test``.
     notes : tuple of str
         Sentences for the report.
+    amounts : ndarray of int64, shape [N], optional
+        How many rows of the file each row stands for, where rows that are alike were put together. Default: one.
+    numbers : ndarray of int64, shape [N], optional
+        Number of each row in the file, of rows put together that of the first. Default: 1, 2, …
     """
 
     frame: pd.DataFrame
@@ -51,9 +61,36 @@ class Table:
     sha256: str | None = None
     role: str = "data"
     notes: tuple[str, ...] = ()
+    amounts: IntArray | None = None
+    numbers: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def size(self, rows: npt.NDArray[Any]) -> int:
+        """Return how many rows of the file the rows at these positions (or where a mask is True) are."""
+        if self.amounts is not None:
+            return int(self.amounts[rows].sum())
+        return int(rows.sum()) if rows.dtype == bool else len(rows)
+
+    def sizes(self, codes: IntArray, n: int) -> IntArray:
+        """Return how many rows of the file have each code in 0 … n − 1, shape [n]; −1 is none."""
+        known = codes >= 0
+        if self.amounts is None:
+            return np.bincount(codes[known], minlength=n)
+        found: IntArray = np.zeros(n, np.int64)
+        np.add.at(found, codes[known], self.amounts[known])
+        return found
+
+    @property
+    def total(self) -> int:
+        """Rows of the file that the rows stand for."""
+        return len(self) if self.amounts is None else int(self.amounts.sum())
+
+    def spot(self, rows: npt.NDArray[np.integer], *, first: bool = False) -> str:
+        """Return where the rows at these positions are in the file, as `debias.words.spot` does; or the first alone."""
+        numbers = rows + 1 if self.numbers is None else np.sort(self.numbers[rows])
+        return spot(numbers[:1]) if first else spot(numbers, total=self.size(rows))
 
     @property
     def columns(self) -> list[str]:
@@ -113,7 +150,7 @@ def _read_file(path: Path, role: str) -> Table:
 def _bytes(path: Path) -> bytes:
     where = str(path)
     try:
-        return path.read_bytes()
+        return read_input(path)
     except FileNotFoundError:
         found = "no such file"
         near = difflib.get_close_matches(path.name, _siblings(path), n=1)
@@ -123,7 +160,7 @@ def _bytes(path: Path) -> bytes:
     except PermissionError:
         found, remedy = "may not be read: permission denied", "Check the rights of the file (ls -l)."
     except (OSError, ValueError) as error:
-        found, remedy = f"cannot be read: {error}", "Check the path."
+        found, remedy = f"cannot be read: {getattr(error, 'strerror', None) or error}", "Check the path."
     raise DataError(Problem(found, where, remedy))
 
 

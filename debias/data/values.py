@@ -36,10 +36,6 @@ class Levels:
     names: tuple[str, ...]
     numbers: FloatArray | None
 
-    def first_row(self, level: int) -> int:
-        """Return the position of the first row that has a level."""
-        return int(np.argmax(self.codes == level))
-
 
 def missing(series: pd.Series) -> Mask:
     """Return where a cell is missing: null, NaN, or text of blanks."""
