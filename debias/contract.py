@@ -15,6 +15,8 @@ from debias.words import listing, show
 
 SCHEMA = "debias/1"
 SIDECAR_SUFFIX = ".debias.json"
+MAX_CONTRACT = 64 << 20
+"""Largest contract that is read, in bytes."""
 
 Role = Literal["features", "cluster", "group"]
 Kind = Literal["numeric", "boolean", "category"]
@@ -377,6 +379,8 @@ def _parse(text: str | bytes, where: str) -> dict[str, Any]:
             raise ValueError(f"{digits} is too large")
         return value
 
+    if len(text) > MAX_CONTRACT:
+        raise ContractError(Problem(f"is larger than {MAX_CONTRACT >> 20} MiB", where, "Is this a contract?"))
     try:
         decoded = text.decode("utf-8-sig") if isinstance(text, bytes) else text.removeprefix("\ufeff")
         document = json.loads(decoded, parse_constant=refuse, parse_float=finite)

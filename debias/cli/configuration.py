@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from debias.cli.settings import FLAG_ONLY, Setting
 from debias.errors import Problem, UsageError
+from debias.inputs import open_input
 
 FILES = ("debias.toml", "pyproject.toml")
 """Names of configuration files, in the order in which a folder is asked for them."""
@@ -286,7 +287,7 @@ def _table(path: Path) -> dict[str, Any] | None:
 def _bytes(path: Path) -> bytes:
     where = os.path.relpath(path)
     try:
-        with path.open("rb") as stream:
+        with open_input(path) as stream:
             data = stream.read(_LARGEST + 1)
     except OSError as error:
         found = f"cannot be read ({error.strerror or error})"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from debias.errors import ModelError, Problem, WriteError
+from debias.inputs import open_input
 from debias.model.preflight import entries
 from debias.model.preflight.check import check
 from debias.model.preflight.export import SAMPLE
@@ -198,9 +199,7 @@ def _needed(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 def _read(path: Path) -> bytes:
     try:
-        if path.is_dir():
-            raise ModelError(Problem("is a directory, not a model file", str(path), "Name the .pt or .pt2 file in it."))
-        with path.open("rb") as stream:
+        with open_input(path) as stream:
             size = os.fstat(stream.fileno()).st_size
             if size > entries.MAX_FILE:
                 found = f"{size:,} bytes; at most {entries.MAX_FILE:,} are read"
@@ -208,10 +207,14 @@ def _read(path: Path) -> bytes:
             data = stream.read(entries.MAX_FILE + 1)
     except FileNotFoundError:
         raise ModelError(Problem("no such file", str(path), "Check the name.")) from None
+    except IsADirectoryError:
+        found = "is a directory, not a model file"
+        raise ModelError(Problem(found, str(path), "Name the .pt or .pt2 file in it.")) from None
     except PermissionError:
         raise ModelError(Problem("no permission to read it", str(path), "Check the rights of the file.")) from None
     except (OSError, ValueError) as error:
-        raise ModelError(Problem(f"cannot be read: {error}", repr(str(path)), "Check the name.")) from None
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(Problem(f"cannot be read: {reason}", repr(str(path)), "Check the name.")) from None
     if not data:
         raise ModelError(Problem("the file is empty", str(path), "Fetch or save it again."))
     if len(data) > entries.MAX_FILE:

@@ -9,8 +9,10 @@ from typing import Any
 from debias import methods
 from debias.contract import Contract, read_document
 from debias.errors import ContractError, DebiasError, ModelError, Problem
+from debias.inputs import read_input
 from debias.model.archive import Archive, open_archive
 from debias.model.network import Network, from_archive
+from debias.model.preflight.entries import MAX_FILE
 from debias.report.values.inspection import InputInfo, Inspection, LayerInfo, MethodInfo, OutputInfo
 from debias.run.opening import dtype_name, read_contract, task_of
 from debias.run.workbench import unfit
@@ -70,7 +72,7 @@ def _file(archive: Archive) -> dict[str, Any]:
 
 def _refused(path: Path, error: ModelError) -> Inspection:
     try:
-        data = path.read_bytes()
+        data = read_input(path, MAX_FILE)
     except OSError:
         raise error from None
     return Inspection(

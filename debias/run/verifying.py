@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import debias
 from debias.contract import Contract, read_document
 from debias.errors import DataError, ModelError, Problem, UsageError, together
+from debias.inputs import open_input
 from debias.model.archive import Archive, open_archive
 from debias.model.seal import DOCUMENT, broken, is_number_entry
 from debias.report.values.verification import Changes, Check, Recount, Subject, Verification
@@ -150,7 +151,7 @@ def _digest(table: Any, role: Role) -> str | None:
     if not isinstance(table, str | Path):
         return None
     try:
-        with Path(table).open("rb") as stream:
+        with open_input(table) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)

@@ -161,7 +161,7 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     path = tmp_path / "m.pt"
     path.write_bytes(b"PK")
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr("os.open", refuse)
     with pytest.raises(ModelError, match="no permission"):
         open_archive(path)
 

@@ -91,12 +91,8 @@ def _judge(text: str, rule: object) -> str | None:
         return refusal
 
 
-def _number(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, int | float) and abs(node.value) <= MAX_NUMBER
-
-
-def _small(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and abs(node.value) <= MAX_PRECISION
+def _number(node: ast.expr, most: int = MAX_NUMBER) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, int | float) and abs(node.value) <= most
 
 
 def _power(node: ast.AST) -> int:
@@ -145,7 +141,7 @@ def _size(node: ast.expr) -> bool:
             exponent = _exponent(power)
             return exponent is not None and 0 <= exponent <= MAX_POWER and _size(base) and _size(power)
         case ast.Call(ast.Name("Float"), [ast.Constant(str() as digits)], keywords):
-            exact = all(k.arg == "precision" and _number(k.value) and _small(k.value) for k in keywords)
+            exact = all(k.arg == "precision" and _number(k.value, MAX_PRECISION) for k in keywords)
             return exact and re.fullmatch(r"-?\d{1,40}(\.\d{1,60})?(e[-+]?\d{1,3})?", digits) is not None
         case ast.Call(ast.Name(name), arguments, []):
             return name in _FUNCTIONS and all(map(_size, arguments))

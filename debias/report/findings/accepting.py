@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from debias.errors import Problem, UsageError
+from debias.inputs import open_input
 from debias.report.findings.finding import (
     SETTLED,
     Finding,
@@ -40,7 +41,7 @@ def read_baseline(path: Path) -> tuple[BaselineFile, str]:
     """
     where = f"--baseline {path}"
     try:
-        with path.open("rb") as stream:
+        with open_input(path) as stream:
             data = stream.read(LARGEST + 1)  # a device has no size to look at before
     except (OSError, ValueError) as error:
         found = f"cannot be read ({getattr(error, 'strerror', None) or error})"
