@@ -191,7 +191,7 @@ def test_directory(tmp_path: Path) -> None:
 def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "t.csv")
 
-    def refuse(self: Path) -> bytes:
+    def refuse(*_: object) -> bytes:
         raise PermissionError(13, "Permission denied", str(self))
 
     monkeypatch.setattr("os.open", refuse)
