@@ -192,7 +192,7 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "t.csv")
 
     def refuse(*_: object) -> bytes:
-        raise PermissionError(13, "Permission denied", str(self))
+        raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("os.open", refuse)
     with pytest.raises(DataError, match="may not be read: permission denied"):
