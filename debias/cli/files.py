@@ -12,7 +12,9 @@ Asked = tuple[str, Path | None]
 """A flag and the file that it names."""
 
 
-def check_files(files: Iterable[Asked], inputs: Iterable[Path | None], force: bool, *, judged: bool = False) -> None:
+def check_files(
+    files: Iterable[Asked], inputs: Iterable[Path | None], force: bool, *, judged: bool = False, tabular: bool = False
+) -> None:
     """Refuse, before any work, files that could not or must not be written.
 
     Parameters
@@ -25,6 +27,8 @@ def check_files(files: Iterable[Asked], inputs: Iterable[Path | None], force: bo
         Files that exist may be overwritten.
     judged : bool
         The result comes to a verdict, so that its reports may be findings.
+    tabular : bool
+        The result has a row for each model, so that its reports may be tables.
 
     Raises
     ------
@@ -40,14 +44,14 @@ def check_files(files: Iterable[Asked], inputs: Iterable[Path | None], force: bo
         if path is None:
             continue
         where = f"{flag} {path}"
-        ending = unknown_ending(path, judged) if flag == "--report" else None
+        ending = unknown_ending(path, judged, tabular) if flag == "--report" else None
         if ending is not None:
             problems.append(ending)
         resolved = os.path.realpath(path)
         if resolved in kept:
             problems.append(Problem("is an input of this run, which is never overwritten", where, "Name another file."))
         else:
-            problems += _obstacles(path, where, force)
+            problems += _obstacles(path, where, force) or _held(path, where) or _obstacles(path, where, force)
         if resolved in taken:
             problems.append(Problem(f"is written by {taken[resolved]} too", where, "Name another file."))
         taken[resolved] = flag
@@ -59,6 +63,8 @@ def _obstacles(path: Path, where: str, force: bool) -> list[Problem]:
     try:
         if path.is_dir():
             return [Problem("is a folder", where, "Name a file.")]
+        if path.exists() and not path.is_file():
+            return [Problem("is a device or a pipe", where, "Name a file.")]
         if not path.parent.is_dir():
             return [Problem(f"the folder {path.parent} does not exist", where, "Make it first.")]
         if os.path.lexists(path) and not force:
@@ -68,3 +74,16 @@ def _obstacles(path: Path, where: str, force: bool) -> list[Problem]:
     except OSError as error:
         return [Problem(f"cannot be written ({error.strerror})", where, "Name another file.")]
     return []
+
+
+def _held(path: Path, where: str) -> list[Problem]:
+    """Keep the file for this run, until its verb ends."""
+    from debias.files import BUSY
+    from debias.locks import hold
+
+    try:
+        if hold(path):
+            return []
+    except OSError as error:
+        return [Problem(f"cannot be written ({error.strerror})", where, "Name another file.")]
+    return [Problem(BUSY, where, "Wait for its end, or name another file.")]

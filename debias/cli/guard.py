@@ -19,20 +19,38 @@ def guarded(run: Callable[[], int]) -> int:
     """Return the exit code of `run`: its own, 2 after an error, 130 after Ctrl-C."""
     try:
         return run()
+    except KeyboardInterrupt:
+        return interrupted()
     except DebiasError as error:
+        if was_interrupted(error):
+            return interrupted()
         _traceback()
         for problem in error.problems:
             complain("error", problem)
         return error.exit_code
-    except KeyboardInterrupt:
-        complain("interrupted", Problem("nothing half written was left behind"))
-        return INTERRUPTED
     except Exception as error:
+        if was_interrupted(error):
+            return interrupted()
         _traceback()
         found = " ".join(f"{type(error).__name__}: {error}".split())
         remedy = "" if os.environ.get(TRACEBACK) else f"Set {TRACEBACK}=1 to see where."
         complain("internal error", Problem(found, remedy=remedy))
         return ERROR
+
+
+def interrupted() -> int:
+    """Say that Ctrl-C ended the run, and return the exit code of that."""
+    complain("interrupted", Problem("nothing half written was left behind"))
+    return INTERRUPTED
+
+
+def was_interrupted(error: BaseException | None) -> bool:
+    """Return whether an error came about because Ctrl-C broke something off: libraries turn it into others."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def complain(kind: str, problem: Problem) -> None:

@@ -26,7 +26,7 @@ from debias.cli import (
     tune,
     verify,
 )
-from debias.cli.guard import ERROR, guarded
+from debias.cli.guard import ERROR, guarded, interrupted, was_interrupted
 
 EPILOG = (
     "Exit codes: 0 bound met or none asked, 1 not met, 2 usage, data or model error, "
@@ -121,5 +121,7 @@ def _run() -> int:
     try:
         app(prog_name="debias")
     except SystemExit as leave:
+        if was_interrupted(leave):  # before a verb had begun
+            return interrupted()
         return leave.code if isinstance(leave.code, int) else ERROR if leave.code else 0
     return 0

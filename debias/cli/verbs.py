@@ -18,6 +18,7 @@ from debias.cli.guard import complain, guarded
 from debias.cli.settings import VERBS, settings_of, settings_of_verbs
 from debias.cli.sources import naming_sources
 from debias.flags import Flag
+from debias.locks import holding
 
 MODEL, DATA, CONSTRAINT, SEARCH, OUTPUT = "Model", "Data", "Constraint", "Search", "Output"
 """Panels of the help, in which flags stand together."""
@@ -108,7 +109,7 @@ def verb(
             run: Callable[[], int] = functools.partial(function, options(**given))
             if configured:
                 run = naming_sources(run, VERBS[name](), context.obj.of(name), given)
-            raise typer.Exit(guarded(run))
+            raise typer.Exit(guarded(functools.partial(_alone, run)))
 
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {one.name: one.annotation for one in parameters}
@@ -116,6 +117,12 @@ def verb(
         app.command(name, no_args_is_help=not bare, cls=Verb if configured else None)(command)
 
     return register
+
+
+def _alone(run: Callable[[], int]) -> int:
+    """Run a verb; no other run writes its files meanwhile."""
+    with holding():
+        return run()
 
 
 def _parameters(options: type, hints: Mapping[str, Any], configured: bool) -> Iterator[inspect.Parameter]:

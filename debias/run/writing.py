@@ -14,7 +14,7 @@ from debias.data.grouping import contract_entries
 from debias.errors import Problem, WriteError
 from debias.files import write_atomic
 from debias.methods.base import Repair
-from debias.model.archive import Archive, archive_of, open_archive, serialise
+from debias.model.archive import Archive, archive_of, serialise
 from debias.model.head import logit
 from debias.model.network import Network, from_archive
 from debias.model.rule import Rule
@@ -54,15 +54,20 @@ class Repaired:
         return deployed(self.reread, self.with_groups(measured))
 
     def save(self, out: Path, record: Mapping[str, Any], force: bool) -> Archive:
-        """Write the file with its record, and check that what was written decides as what was counted."""
-        write_atomic(out, self._bytes(record), force=force)
-        archive = open_archive(out, trust=self.request.trust)
+        """Write the file with its record, once it is sure that its content decides as what was counted."""
+        content, archive = self.content(out, record)
+        write_atomic(out, content, force=force, verify=True)
+        return archive
+
+    def content(self, out: Path, record: Mapping[str, Any]) -> tuple[bytes, Archive]:
+        """Return what is to be written under `out`; it was read back and decides as what was counted."""
+        content = self._bytes(record)
+        archive = archive_of(content, out, trust=self.request.trust)
         saved = from_archive(archive, contract=self.contract(), output_kind=self.network.head.kind)
         same = all(torch.equal(saved.state[name], value) for name, value in self.reread.network.state.items())
         if not same or any((broken(archive) or {}).values()):
-            out.unlink()
-            raise WriteError(Problem("the file read back differs from what was written", str(out), "Check the disk."))
-        return archive
+            raise WriteError(Problem("torch does not read back what it wrote; nothing was written", str(out)))
+        return content, archive
 
     def contract(self) -> Contract:
         """Return the contract of the repaired file: what was settled in this run, so that an audit needs no flags."""

@@ -48,8 +48,8 @@ if place == "search":
     watch(Search, "add", False)
 elif place == "half":
     real = os.fdopen
-    def fdopen(*arguments):
-        stream = real(*arguments)
+    def fdopen(*arguments, **settings):
+        stream = real(*arguments, **settings)
         class Half:
             def __enter__(self): return self
             def __exit__(self, *error): return stream.__exit__(*error)

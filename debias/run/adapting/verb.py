@@ -16,7 +16,7 @@ from torch import Tensor
 
 from debias.contract import Contract
 from debias.data.tables import Table, read_table
-from debias.errors import Problem, WriteError, together
+from debias.errors import together
 from debias.files import check_output, write_atomic
 from debias.jobs import one_thread
 from debias.model.network import Network
@@ -114,9 +114,7 @@ def adapt(
             partial(labelled_rows, table, asked, base.contract), partial(asked.settled_metric, base.contract.task)
         )
         report, content = _Adding(base, asked, table, labelled).done()
-    write_atomic(Path(out), content, force=force)
-    if Path(out).read_bytes() != content:
-        raise WriteError(Problem("the file read back differs from what was written", str(out), "Check the disk."))
+    write_atomic(Path(out), content, force=force, verify=True)
     return report.model_copy(update={"seconds": time.perf_counter() - started})
 
 

@@ -12,7 +12,7 @@ from debias.contract import Contract
 from debias.data.clustered import Clustered
 from debias.data.sample import IntArray
 from debias.data.tables import read_table
-from debias.errors import Problem, UsageError, WriteError, together
+from debias.errors import Problem, UsageError, together
 from debias.files import check_output, write_atomic
 from debias.jobs import one_thread
 from debias.report.values.training import TrainingReport
@@ -207,9 +207,7 @@ def train(
         figures = measured(done, predicted)
         content = model_bytes(fitted, contract, file_record(done, figures), form)
         check_file(done, predicted, content)
-    write_atomic(Path(out), content, force=force)
-    if Path(out).read_bytes() != content:
-        raise WriteError(Problem("the file read back differs from what was written", str(out), "Check the disk."))
+    write_atomic(Path(out), content, force=force, verify=True)
     changed = {name: value for name, value in settings.items() if name in told_settings(told)}
     return report(done, figures, content, form, asked.command(changed), time.perf_counter() - started)
 
