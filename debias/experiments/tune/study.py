@@ -203,7 +203,7 @@ def work(place: Place, item: Left, deadline: float | None, bench: Bench, progres
     place : Place
     item : Left
     deadline : float or None
-        Time of the day, as `time.time` has it, after which no trial begins.
+        Of the machine's monotonic clock, which all its processes share, after which no trial begins.
     bench : Bench
     progress : callable
 
@@ -212,7 +212,7 @@ def work(place: Place, item: Left, deadline: float | None, bench: Bench, progres
     bool
         Whether there was time for it.
     """
-    if deadline is not None and time.time() > deadline:
+    if deadline is not None and time.monotonic() > deadline:
         return False
     optuna = imported()
     study = place.study(item.ordinal)

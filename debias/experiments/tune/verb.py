@@ -233,7 +233,7 @@ def _with_optuna(bench: Bench, search: Search, progress: Progress | None) -> tup
 
 def _run(bench: Bench, place: Place, todo: Sequence[Left], search: Search, progress: Progress | None) -> None:
     backend = jobs.backend_for(min(search.workers, len(todo)), len(todo), preload=PRELOAD)
-    deadline = None if search.timeout is None else time.time() + search.timeout
+    deadline = None if search.timeout is None else time.monotonic() + search.timeout
     work = [Job(f"trial {item.ordinal}", partial(studies.work, place, item, deadline)) for item in todo]
     setup = partial(Bench.open, bench.asked, bench.space)
     if isinstance(backend, jobs.Serial):
