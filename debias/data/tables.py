@@ -125,7 +125,7 @@ def read_table(source: str | os.PathLike[str] | pd.DataFrame | Any, role: str = 
             raise DataError(
                 Problem(f"--{role} is {type(source).__name__}", "", "Give a path, a DataFrame or an Arrow table.")
             )
-        source = _to_frame(pa.table(source), "DataFrame")
+        source = to_frame(pa.table(source), "DataFrame")
     return Table(_checked(source, "DataFrame"), "DataFrame", role=role)
 
 
@@ -138,30 +138,35 @@ def _read_file(path: Path, role: str) -> Table:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in (".gz", ".zst"):
         data = _unpacked(data, suffixes.pop(), where)
-    kind = _kind(suffixes[-1] if suffixes else "", data, where)
+    kind = kind_of(suffixes[-1] if suffixes else "", data, where)
     if kind == "text":
         table, notes = read_delimited(data, where)
     else:
         table = _binary(data, kind, where)
-    _check_names(table.column_names, where)
-    return Table(_checked(_to_frame(table, where), where), where, path, sha256, role, tuple(notes))
+    check_names(table.column_names, where)
+    return Table(_checked(to_frame(table, where), where), where, path, sha256, role, tuple(notes))
 
 
 def _bytes(path: Path) -> bytes:
-    where = str(path)
     try:
         return read_input(path)
-    except FileNotFoundError:
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from None
+
+
+def unreadable(path: Path, error: OSError | ValueError) -> DataError:
+    """Return what is said of a file that cannot be opened."""
+    if isinstance(error, FileNotFoundError):
         found = "no such file"
         near = difflib.get_close_matches(path.name, _siblings(path), n=1)
         remedy = f"Did you mean {show(near[0])}?" if near else "Check the path."
-    except IsADirectoryError:
+    elif isinstance(error, IsADirectoryError):
         found, remedy = "is a directory", f"Give one file: {_FORMATS}."
-    except PermissionError:
+    elif isinstance(error, PermissionError):
         found, remedy = "may not be read: permission denied", "Check the rights of the file (ls -l)."
-    except (OSError, ValueError) as error:
+    else:
         found, remedy = f"cannot be read: {getattr(error, 'strerror', None) or error}", "Check the path."
-    raise DataError(Problem(found, where, remedy))
+    return DataError(Problem(found, str(path), remedy))
 
 
 def _siblings(path: Path) -> list[str]:
@@ -184,7 +189,7 @@ def _unpacked(data: bytes, suffix: str, where: str) -> bytes:
         ) from None
 
 
-def _kind(suffix: str, data: bytes, where: str) -> str:
+def kind_of(suffix: str, data: bytes, where: str) -> str:
     """Return text, parquet or arrow; the first bytes speak before the ending, which may be wrong."""
     if data[:4] == b"PAR1":
         return "parquet"
@@ -223,12 +228,17 @@ def _binary(data: bytes, kind: str, where: str) -> pa.Table:
             table.validate(full=True)  # offsets of a broken file may point outside its buffers
             return table
     except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
-        name = "Parquet" if kind == "parquet" else "Arrow IPC"
-        first = (str(error).splitlines() or [""])[0]
-        raise DataError(Problem(f"is a broken {name} file: {first}", where, "Write or copy it again.")) from None
+        raise broken(kind, error, where) from None
 
 
-def _to_frame(table: pa.Table, where: str) -> pd.DataFrame:
+def broken(kind: str, error: Exception, where: str) -> DataError:
+    """Return what is said of a file whose content is not what its kind promises."""
+    name = "Parquet" if kind == "parquet" else "Arrow IPC"
+    first = (str(error).splitlines() or [""])[0]
+    return DataError(Problem(f"is a broken {name} file: {first}", where, "Write or copy it again."))
+
+
+def to_frame(table: pa.Table, where: str) -> pd.DataFrame:
     """Return pandas columns: dictionaries decoded, decimals as float64, integers with gaps as Int64 (never rounded)."""
     import pandas as pd
     import pyarrow as pa
@@ -265,7 +275,7 @@ def _to_series(column: pa.ChunkedArray) -> pd.Series:
     return column.to_pandas()
 
 
-def _check_names(names: list[str], where: str) -> None:
+def check_names(names: list[str], where: str) -> None:
     problems = []
     twice = sorted({name for name in names if names.count(name) > 1 and name})
     if twice:
@@ -299,7 +309,7 @@ def _checked(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     names = [str(name) for name in frame.columns]
     if not names:
         raise DataError(Problem("has no columns", where, "Give a table with a header and rows."))
-    _check_names(names, where)
+    check_names(names, where)
     if not len(frame):
         raise DataError(
             Problem(f"has columns ({listing(names)}) and no rows", where, "Give a table with one row or more.")
