@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -24,23 +24,30 @@ from debias.run.provenance import model_info, versions
 from debias.run.recorded import asked
 from debias.run.request import DEFAULT_FIT_SHARE, Request
 from debias.run.statements import one_decision, repair_statement
-from debias.run.workbench import Attempt, Workbench, output_path
+from debias.run.workbench import Attempt, Workbench, named_output, output_path
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from debias.model.archive import Archive
+    from debias.run.writing import Repaired
 
-def run_repair(request: Request, method: Method, progress: Progress = silent) -> Report:
-    """Run a method under the objective, write the repaired file, and return the report."""
-    out = output_path(request)
+
+Keep = Callable[[bytes], None]
+"""Takes the content of a repaired file in place of the disk."""
+
+
+def run_repair(request: Request, method: Method, progress: Progress = silent, keep: Keep | None = None) -> Report:
+    """Run a method under the objective, write the repaired file, and return the report; see `finish`."""
+    out = output_path(request) if keep is None else named_output(request)
     bench = Workbench.open(request, fits=method.fits)
     if reasons := bench.reasons(method):
         raise ModelError(reasons)
-    return finish(bench, bench.attempt(method, progress), out)
+    return finish(bench, bench.attempt(method, progress), out, keep)
 
 
-def finish(bench: Workbench, attempt: Attempt, out: Path) -> Report:
-    """Write the file of an attempt where its verdict allows it, and return the report."""
+def finish(bench: Workbench, attempt: Attempt, out: Path, keep: Keep | None = None) -> Report:
+    """Write the file of an attempt where its verdict allows it, and return the report; `keep` gets it instead."""
     opened, request, objective, parts = bench.opened, bench.opened.request, bench.objective, bench.parts
     repair, method, ruling, network = attempt.repair, attempt.method, attempt.ruling, opened.network
     plainest = repair if isinstance(method, Threshold) else bench.plainest()
@@ -49,7 +56,7 @@ def finish(bench: Workbench, attempt: Attempt, out: Path) -> Report:
     on_select = {**{name: both[1] for name, both in unchanged.items()}, "after": attempt.selection}
     write = ruling.verdict == "pass" or request.keep_best
     written = bench.file_of(attempt)
-    output = written.save(out, _record(bench, attempt, on_verdict), request.force) if write else None
+    output = _saved(bench, written, out, _record(bench, attempt, on_verdict), keep) if write else None
     return Report(
         verb=request.verb,
         verdict=ruling.verdict,
@@ -88,6 +95,14 @@ def finish(bench: Workbench, attempt: Attempt, out: Path) -> Report:
         **evidence.of_repair(bench, attempt, written),
         **common(opened, objective),
     )
+
+
+def _saved(bench: Workbench, written: Repaired, out: Path, record: Mapping[str, Any], keep: Keep | None) -> Archive:
+    if keep is None:
+        return written.save(out, record, bench.opened.request.force)
+    content, archive = written.content(out, record)
+    keep(content)
+    return archive
 
 
 def _moved(network: Network, state: Mapping[str, Tensor]) -> list[str]:

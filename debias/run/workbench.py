@@ -233,11 +233,16 @@ class Workbench:
 
 def output_path(request: Request) -> Path:
     """Return where the model goes; refuse before any work what could not be written after it."""
-    model = Path(request.model)
-    out = model.with_name(f"{model.stem}.{request.verb}{model.suffix}") if request.out is None else Path(request.out)
-    given = (model, request.data, request.train, request.test, request.contract)
+    out = named_output(request)
+    given = (request.model, request.data, request.train, request.test, request.contract)
     check_output(out, inputs=[file for file in given if isinstance(file, str | Path)], force=request.force)
     return out
+
+
+def named_output(request: Request) -> Path:
+    """Return the file that the model is to have: as named, else beside its input with the verb in its name."""
+    model = Path(request.model)
+    return model.with_name(f"{model.stem}.{request.verb}{model.suffix}") if request.out is None else Path(request.out)
 
 
 def unfit(network: Network, method: type[Method] | Method, keep_scores: bool = False) -> list[Problem]:
