@@ -66,6 +66,15 @@ JudgedReport = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+FleetReport = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write the report to FILE; .html, .json, .md, .csv, .parquet, .xml (JUnit) or .sarif by its ending. "
+        "Repeatable.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Baseline = Annotated[
     Path | None,
     typer.Option(

@@ -9,7 +9,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from debias.cli.common import Baseline, ExitZero, Force, Full, Json, JudgedReport, Quiet, Report, View, WriteBaseline
+from debias.cli.common import (
+    Baseline,
+    ExitZero,
+    FleetReport,
+    Force,
+    Full,
+    Json,
+    JudgedReport,
+    Quiet,
+    Report,
+    View,
+    WriteBaseline,
+)
 from debias.cli.files import Asked, check_files
 from debias.cli.github import SUMMARY, append_summary, in_actions, workflow_commands
 from debias.cli.guard import complain, say, speak
@@ -47,6 +59,13 @@ class GateOptions(ReportOptions, CardOptions, TrackingOptions):
     view: View = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class FleetReportOptions(ReportOptions):
+    """What a fleet can be turned into."""
+
+    report: FleetReport = None
+
+
 class Delivery:
     """What a verb hands over, in one order for all verbs.
 
@@ -71,6 +90,7 @@ class Delivery:
         self.options = options
         self.reports = options.report or []
         self._gate = gate = options if isinstance(options, GateOptions) else None
+        fleet = isinstance(options, FleetReportOptions)
         files = [*(("--report", path) for path in self.reports), *written]
         kept = list(inputs)
         if gate is not None:
@@ -79,7 +99,7 @@ class Delivery:
                 kept.append(gate.baseline)
         self._tracked = options if isinstance(options, TrackingOptions) else TrackingOptions()
         _, self._known, *_ = together(
-            partial(check_files, files, kept, options.force, judged=gate is not None),
+            partial(check_files, files, kept, options.force, judged=gate is not None or fleet, tabular=fleet),
             partial(_baseline, gate),
             partial(check_card, gate or CardOptions()),
             partial(check_tracker, self._tracked),

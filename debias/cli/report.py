@@ -28,10 +28,13 @@ class Format(StrEnum):
     JSON = "json"
     XML = "xml"
     SARIF = "sarif"
+    CSV = "csv"
+    PARQUET = "parquet"
     CARD = "card"
 
 
-_TAKES = "terminal, html, md, json, xml (JUnit), sarif, or card (a model card)"
+_TAKES = "terminal, html, md, json, xml (JUnit), sarif, csv and parquet (of a fleet), or card (a model card)"
+_BY_ENDING = (Format.HTML, Format.MD, Format.JSON, Format.XML, Format.SARIF, Format.CSV, Format.PARQUET)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +83,7 @@ def register(app: typer.Typer) -> None:
         if kind is Format.TERMINAL:
             _show(value, options)
         else:
-            _hand_over(_text(value, kind), kind, options)
+            _hand_over(_content(value, kind), kind, options)
         return 0
 
 
@@ -90,7 +93,7 @@ def _kind(options: ReportFileOptions) -> Format:
     if options.out is None:
         return Format.TERMINAL
     ending = options.out.suffix.lower().removeprefix(".")
-    if ending in (Format.HTML, Format.MD, Format.JSON, Format.XML, Format.SARIF):
+    if ending in _BY_ENDING:
         return Format(ending)
     raise UsageError(Problem("has no ending that tells a format", f"--out {options.out}", f"Give --to: {_TAKES}."))
 
@@ -103,22 +106,19 @@ def _read(file: Path) -> Value:
     return parse(sys.stdin.buffer.read(MOST + 1), "stdin")
 
 
-def _text(value: Value, kind: Format) -> str:
+def _content(value: Value, kind: Format) -> str | bytes:
     if kind is Format.CARD:
         from debias.report.card import to_card
 
         return to_card(value)
-    from debias.report.findings.finding import Judged
-    from debias.report.writers import writers
+    from debias.report.writers import no_format, writers_of
 
-    judged = isinstance(value, Judged)
-    found = writers(judged).get(f".{kind}")
-    if found is None:
-        names = ", ".join(ending[1:] for ending in sorted(writers(judged)))
-        told = getattr(value, "verb", "inspect")
-        problem = f"holds findings, and a report of {told} comes to no verdict"
-        raise UsageError(Problem(problem, f"--to {kind}", f"Use one of: {names}."))
-    return found(value)
+    known = writers_of(value)
+    write = known.get(f".{kind}")
+    if write is not None:
+        return write(value)
+    what = getattr(value, "verb", "inspect")
+    raise UsageError(no_format(f".{kind}", f"a report of {what}", f"--to {kind}", known))
 
 
 def _show(value: Value, options: ReportFileOptions) -> None:
@@ -131,12 +131,15 @@ def _show(value: Value, options: ReportFileOptions) -> None:
     write_atomic(options.out, to_text(value, full=options.full).encode(), force=options.force)
 
 
-def _hand_over(text: str, kind: Format, options: ReportFileOptions) -> None:
+def _hand_over(content: str | bytes, kind: Format, options: ReportFileOptions) -> None:
     if options.out is not None:
         from debias.files import write_atomic
 
-        write_atomic(options.out, text.encode(), force=options.force)
+        data = content if isinstance(content, bytes) else content.encode()
+        write_atomic(options.out, data, force=options.force)
+    elif isinstance(content, bytes):
+        raise UsageError(Problem("is no text", f"--to {kind}", "Name a file with --out."))
     elif kind in (Format.JSON, Format.SARIF):
-        show_json(text)
+        show_json(content)
     else:
-        show_text(text.removesuffix("\n"))
+        show_text(content.removesuffix("\n"))

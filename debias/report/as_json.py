@@ -18,6 +18,7 @@ from debias.report.values.baseline import BASELINE_VERSION, BaselineFile
 from debias.report.values.comparison import COMPARISON_VERSION, Comparison
 from debias.report.values.crossval import CROSSVAL_VERSION, CrossValidation
 from debias.report.values.difference import DIFFERENCE_VERSION, Difference
+from debias.report.values.fleet import FLEET_VERSION, Fleet, JobResult
 from debias.report.values.importance import IMPORTANCE_VERSION, Importance
 from debias.report.values.inspection import INSPECTION_VERSION, Inspection
 from debias.report.values.report import SCHEMA_VERSION, Report
@@ -39,6 +40,8 @@ SCHEMA_FILES: dict[str, tuple[type[BaseModel], str]] = {
     "importance.schema.json": (Importance, f"urn:debias:importance:{IMPORTANCE_VERSION}"),
     "difference.schema.json": (Difference, f"urn:debias:difference:{DIFFERENCE_VERSION}"),
     "verification.schema.json": (Verification, f"urn:debias:verification:{VERIFICATION_VERSION}"),
+    "fleet.schema.json": (Fleet, f"urn:debias:fleet:{FLEET_VERSION}"),
+    "fleet-job.schema.json": (JobResult, f"urn:debias:fleet-job:{FLEET_VERSION}"),
 }
 
 

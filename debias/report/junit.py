@@ -6,35 +6,60 @@ that the rows cannot decide is an error; what was accepted, asked no bound or do
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree
 
 from debias.report.findings.finding import Finding, Judged, findings_of, run_of
+from debias.report.findings.fleet import fleet_findings
 from debias.report.text import amount, bracketed, count, percent, rate, signed_amount, visible
 from debias.report.values.comparison import Comparison
 from debias.report.values.figures import Figures, GroupFigures, Parity
+from debias.report.values.fleet import Fleet, FleetRow
 from debias.report.values.report import Report
 
 _COUNTED = {"tests": "testcase", "failures": "failure", "errors": "error", "skipped": "skipped"}
 
 
-def to_junit(value: Judged) -> str:
-    """Return the findings of a run as one XML document."""
-    report = run_of(value)
+def to_junit(value: Judged | Fleet) -> str:
+    """Return the findings of a run, or of all models of a fleet, as one XML document."""
     root = ElementTree.Element("testsuites", name=f"debias {visible(value.verb)}")
+    if isinstance(value, Fleet):
+        _of_fleet(root, value)
+    else:
+        _of_run(root, value)
+    _count(root, ("tests", "failures", "errors"))
+    ElementTree.indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+
+
+def _of_run(root: ElementTree.Element, value: Judged) -> None:
+    report = run_of(value)
     found: dict[tuple[str, str, bool], list[Finding]] = {}
     for item in findings_of(value):
         found.setdefault((item.model, item.network, item.gates), []).append(item)
     for (model, network, gates), items in found.items():
-        suite = ElementTree.SubElement(root, "testsuite", name=visible(f"{model} ({network})"))
-        _properties(suite, _told(value, report, gates))
         figures = _figures(value, report, items[0])
-        for item in items:
-            _case(suite, item, figures)
-        _count(suite, ("tests", "failures", "errors", "skipped"))
-    _count(root, ("tests", "failures", "errors"))
-    ElementTree.indent(root)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+        _suite(root, f"{model} ({network})", _told(value, report, gates), items, figures)
+
+
+def _of_fleet(root: ElementTree.Element, fleet: Fleet) -> None:
+    """Add a suite for each model."""
+    for row, items in fleet_findings(fleet):
+        _suite(root, f"{row.name}: {row.model}", _told_of(fleet, row), items)
+
+
+def _suite(
+    root: ElementTree.Element,
+    name: str,
+    told: Iterator[tuple[str, object]],
+    items: Sequence[Finding],
+    figures: Figures | None = None,
+) -> None:
+    suite = ElementTree.SubElement(root, "testsuite", name=visible(name))
+    _properties(suite, told)
+    for item in items:
+        _case(suite, item, figures)
+    _count(suite, ("tests", "failures", "errors", "skipped"))
 
 
 def _count(element: ElementTree.Element, names: tuple[str, ...]) -> None:
@@ -72,6 +97,20 @@ def _told(value: Judged, report: Report, gates: bool) -> Iterator[tuple[str, obj
     yield "command", value.command if gates else None
 
 
+def _told_of(fleet: Fleet, row: FleetRow) -> Iterator[tuple[str, object]]:
+    yield "debias", fleet.debias_version
+    yield "verb", row.verb
+    yield "status", row.status
+    yield "verdict", row.verdict
+    yield "exit_code", row.exit_code
+    yield "metric", row.metric
+    yield "bound", row.eps
+    yield "rows", row.rows
+    yield "model_sha256", row.model_sha256
+    yield "data_sha256", row.data_sha256
+    yield "output", row.output
+
+
 def _figures(value: Judged, report: Report, item: Finding) -> Figures | None:
     """Return the figures that a finding is about."""
     if item.gates:
@@ -82,7 +121,8 @@ def _figures(value: Judged, report: Report, item: Finding) -> Figures | None:
 
 
 def _case(suite: ElementTree.Element, item: Finding, figures: Figures | None) -> None:
-    name = f"{item.attribute}: {item.metric}" if item.attribute is not None else f"{item.metric}: {item.rule.name}"
+    parts = (item.metric, item.rule.name) if item.attribute is None else (item.attribute, item.metric)
+    name = ": ".join(part for part in parts if part is not None)
     # A dot would be read as the end of a package's name.
     where = visible(f"{item.model} {item.network}").replace(".", "_")
     case = ElementTree.SubElement(suite, "testcase", name=visible(name), classname=where)

@@ -43,6 +43,8 @@ def to_markdown(value: Value) -> str:
 def _lines(told: Document) -> Iterator[str]:
     yield from head_lines(told)
     for section in told.sections:
+        if section.short:
+            continue
         yield ""
         yield f"#### {inline(section.title)}"
         yield from section_lines(section)

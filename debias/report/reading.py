@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from debias.errors import Problem, UsageError
+from debias.inputs import open_input
 from debias.words import bare
 
 if TYPE_CHECKING:
@@ -44,8 +45,10 @@ def read(path: Path) -> tuple[Value, bytes]:
 
 
 def parse(data: bytes, where: str) -> Value:
-    """Return the value of a JSON report; `where` names it in messages, see `read`."""
+    """Return the value of a JSON report, of a job of a fleet that of its report; `where` names it in messages."""
     document = _document(data, where)
+    if _is_job(document):
+        document, where = _of_job(document, where), f"{where}, report"
     return _value(document, _kind(document, where), where)
 
 
@@ -58,7 +61,7 @@ def _bytes(path: Path, where: str) -> bytes:
     try:
         if path.is_file() and path.stat().st_size > MOST:
             _too_large(where)
-        with path.open("rb") as stream:
+        with open_input(path) as stream:
             return stream.read(MOST + 1)
     except OSError as error:
         _refuse(f"cannot be read ({error.strerror or error})", where, "Check the path.")
@@ -79,6 +82,21 @@ def _document(data: bytes, where: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         _refuse(f"holds a JSON {type(document).__name__}, no report", where, "Give a .json report of debias.")
     return document
+
+
+def _is_job(document: dict[str, Any]) -> bool:
+    return all(name in document for name in ("schema_version", "key", "model", "status", "report"))
+
+
+def _of_job(document: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return the report of a job of a fleet; UsageError with what its run said where it has none."""
+    report = document["report"]
+    if not isinstance(report, dict):
+        told = document.get("problems")
+        reasons = [one.get("found") for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+        said = f": {bare('; '.join(map(str, reasons)))}" if reasons else ""
+        _refuse(f"is a job without a report ({bare(document['status'])}){said}", where, "See the summary of its fleet.")
+    return report
 
 
 @cache

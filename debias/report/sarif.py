@@ -13,8 +13,10 @@ from typing import Any
 from urllib.parse import quote
 
 from debias.report.findings.finding import SETTLED, Finding, Judged, findings_of, model_name, run_of
+from debias.report.findings.fleet import fleet_findings
 from debias.report.findings.rules import Rule, all_rules
 from debias.report.text import clipped, visible
+from debias.report.values.fleet import Fleet, FleetRow
 from debias.report.values.report import Report
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -23,29 +25,71 @@ LONGEST = 2000
 """Characters of a message; readers cut longer ones where they like."""
 
 
-def to_sarif(value: Judged) -> str:
-    """Return the findings of a run as a SARIF log with one run."""
+def to_sarif(value: Judged | Fleet) -> str:
+    """Return the findings of a run, or of all models of a fleet, as a SARIF log with one run."""
+    run = _run_of_fleet(value) if isinstance(value, Fleet) else _run(value)
+    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    return json.dumps(log, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _run(value: Judged) -> dict[str, Any]:
     report = run_of(value)
     found = [item for item in findings_of(value) if item.gates]
     artifacts = _artifacts(report)
-    run = {
-        "tool": {
-            "driver": {
-                "name": "debias",
-                "version": visible(report.debias_version),
-                "shortDescription": {"text": "Measures and repairs the bias of trained networks."},
-                "rules": [_rule(rule) for rule in all_rules()],
-            }
-        },
+    return {
+        "tool": _tool(report.debias_version),
         "automationDetails": {"id": _category(value, report), "description": {"text": _plain(value.statement)}},
         "invocations": [_invocation(value, report)],
         "artifacts": artifacts,
-        "results": [_result(item, report) for item in found if item.status not in SETTLED],
+        "results": [_of_run(item, report) for item in found if item.status not in SETTLED],
         "columnKind": "unicodeCodePoints",
         "properties": _properties(value, report, found),
     }
-    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-    return json.dumps(log, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _run_of_fleet(fleet: Fleet) -> dict[str, Any]:
+    artifacts: list[dict[str, Any]] = []
+    places: dict[str, int] = {}
+    results, settled = [], 0
+    for row, items in fleet_findings(fleet):
+        index = places.setdefault(uri(row.model), len(places))
+        if index == len(artifacts):
+            artifacts.append(_artifact(row))
+        results += [
+            _result(item, index) | {"properties": {**_figures(item), "job": visible(row.name)}}
+            for item in items
+            if item.status not in SETTLED
+        ]
+        settled += sum(item.status in SETTLED for item in items)
+    named = model_name(fleet.manifest if fleet.manifest is not None else fleet.folder)
+    return {
+        "tool": _tool(fleet.debias_version),
+        "automationDetails": {
+            "id": _joined("debias", "fleet", named),
+            "description": {"text": _plain(fleet.statement)},
+        },
+        "invocations": [_called(fleet.exit_code, fleet.statement, fleet.command, not fleet.interrupted)],
+        "artifacts": artifacts,
+        "results": results,
+        "columnKind": "unicodeCodePoints",
+        "properties": {"counts": fleet.counts, "settled": settled},
+    }
+
+
+def _artifact(row: FleetRow) -> dict[str, Any]:
+    told: dict[str, Any] = {"location": {"uri": uri(row.model)}, "roles": ["analysisTarget"], "length": -1}
+    return told | ({"hashes": {"sha-256": visible(row.model_sha256)}} if row.model_sha256 is not None else {})
+
+
+def _tool(version: str) -> dict[str, Any]:
+    return {
+        "driver": {
+            "name": "debias",
+            "version": visible(version),
+            "shortDescription": {"text": "Measures and repairs the bias of trained networks."},
+            "rules": [_rule(rule) for rule in all_rules()],
+        }
+    }
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
@@ -63,18 +107,20 @@ def _rule(rule: Rule) -> dict[str, Any]:
 def _category(value: Judged, report: Report) -> str:
     """Return what tells this analysis from others of the same tool, by which results are kept apart."""
     attributes = ",".join(attribute.name for attribute in report.attributes)
-    parts = ("debias", value.verb, model_name(report.model.path), report.metric, attributes)
+    return _joined("debias", value.verb, model_name(report.model.path), report.metric, attributes)
+
+
+def _joined(*parts: str) -> str:
     return "/".join(quote(part[:200], safe="", errors="backslashreplace") for part in parts) + "/"
 
 
+def _called(code: int, why: str, command: str | None, whole: bool = True) -> dict[str, Any]:
+    told: dict[str, Any] = {"executionSuccessful": whole, "exitCode": code, "exitCodeDescription": _plain(why)}
+    return told if command is None else {**told, "commandLine": visible(command)}
+
+
 def _invocation(value: Judged, report: Report) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "executionSuccessful": True,
-        "exitCode": value.exit_code,
-        "exitCodeDescription": _plain(f"{value.verdict}: {value.statement}"),
-    }
-    if value.command is not None:
-        told["commandLine"] = visible(value.command)
+    told = _called(value.exit_code, f"{value.verdict}: {value.statement}", value.command)
     if report.notes:
         told["toolExecutionNotifications"] = [
             {"level": "note", "message": {"text": _plain(note)}} for note in report.notes
@@ -107,19 +153,26 @@ def uri(path: str) -> str:
     return f"file://{text}" if pure.is_absolute() else text
 
 
-def _result(item: Finding, report: Report) -> dict[str, Any]:
+def _result(item: Finding, index: int) -> dict[str, Any]:
+    """Return a finding about the artifact with that index."""
     rules = [rule.id for rule in all_rules()]
-    told: dict[str, Any] = {
+    undecided = item.status in ("inconclusive", "undefined")
+    return {
         "ruleId": item.rule.id,
         "ruleIndex": rules.index(item.rule.id),
         # The standard has a word for what a tool had not enough information to decide.
-        **({"kind": "fail", "level": "error"} if item.status == "fail" else {"kind": "open", "level": "none"}),
+        **({"kind": "open", "level": "none"} if undecided else {"kind": "fail", "level": "error"}),
         "message": {"text": _plain(item.message)},
-        "locations": [_location(item)],
+        "locations": [_location(item, index)],
         # GitHub tells alerts apart by the hash of a line, which a binary file has none of.
         "partialFingerprints": {FINGERPRINT: item.fingerprint, "primaryLocationLineHash": f"{item.fingerprint}:1"},
         "properties": _figures(item),
     }
+
+
+def _of_run(item: Finding, report: Report) -> dict[str, Any]:
+    """Return a finding about the model of a run, with what its baseline says."""
+    told = _result(item, 0)
     if report.baseline is not None:
         told["baselineState"] = _state(item, report)
     if item.accepted is not None:
@@ -139,9 +192,9 @@ def _state(item: Finding, report: Report) -> str:
     return "updated" if any(one.fingerprint == item.fingerprint for one in report.baseline.worse) else "new"
 
 
-def _location(item: Finding) -> dict[str, Any]:
+def _location(item: Finding, index: int) -> dict[str, Any]:
     location: dict[str, Any] = {
-        "physicalLocation": {"artifactLocation": {"uri": uri(item.model), "index": 0}, "region": {"startLine": 1}}
+        "physicalLocation": {"artifactLocation": {"uri": uri(item.model), "index": index}, "region": {"startLine": 1}}
     }
     if item.attribute is not None:
         name = visible(item.attribute)[:LONGEST]

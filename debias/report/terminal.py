@@ -63,7 +63,7 @@ def _parts(told: Document, width: int, full: bool) -> Iterator[RenderableType]:
     for warning in told.warnings:
         yield Text(visible(warning), style="yellow")
     for section in told.sections:
-        if section.extra and not full:
+        if section.short if full else section.extra:
             continue
         yield Text("\n" + visible(section.title), style="bold")
         for sentence in section.sentences:

@@ -20,7 +20,7 @@ from tests.report.test_comparison import comparison
 from tests.report.test_training import training
 from tests.run.world import ASKED, Result, call
 
-FORMATS = [name for name in Format if name not in (Format.TERMINAL, Format.CARD)]
+FORMATS = [name for name in Format if f".{name}" in writers(judged=True)]
 
 
 @pytest.fixture
@@ -111,6 +111,15 @@ class TestRefused:
             self.refused("comes to no verdict", report, "--to", name)
             self.refused("comes to no verdict", report, "--out", f"r.{name}")
         self.refused("is for audits, repairs and comparisons", report, "--view", "nyc-ll144")
+
+    def test_tables_of_one_model(self, report: str) -> None:
+        for name in ("csv", "parquet"):
+            self.refused("a report of prune is about one", report, "--to", name)
+            self.refused("a report of prune is about one", report, "--out", f"r.{name}")
+
+    def test_parquet_is_no_text(self, report: str) -> None:
+        Path(report).write_text(to_json(examples.fleet()))
+        self.refused("is no text", report, "--to", "parquet")
 
     def test_no_report(self, report: str) -> None:
         Path(report).write_text("<html>")

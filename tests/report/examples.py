@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from debias.report.values.figures import Figures
+from debias.report.values.fleet import Fleet, FleetRow
 from debias.report.values.inspection import Inspection
 from debias.report.values.report import Report
 
@@ -198,3 +199,72 @@ def inspection(**changes: Any) -> Inspection:
         "record": {"method": "prune", "seed": 0, "figures": {"after": {"n": 9, "bias": -0.01, "groups": [{"n": 1}]}}},
     }
     return Inspection.model_validate({**values, **changes})
+
+
+def row(name: str = "lender", bias: float | None = -0.02, **changes: Any) -> FleetRow:
+    """Return a model of a fleet that was audited for sex; `changes` replace keys."""
+    verdict = "undefined" if bias is None else "pass" if abs(bias) < 0.05 else "fail"
+    values: dict[str, Any] = {
+        "name": name,
+        "model": f"models/{name}.pt",
+        "data": "data/lender_valid.csv",
+        "verb": "audit",
+        "status": "done",
+        "verdict": "inconclusive" if bias is None else verdict,
+        "exit_code": {"pass": 0, "fail": 1}.get(verdict, 3),
+        "attribute": "sex",
+        "attribute_verdict": verdict,
+        "metric": "statistical-parity",
+        "eps": 0.05,
+        "bias": bias,
+        "pair": ["Female", "Male"],
+        "performance": 0.81,
+        "balanced_accuracy": 0.81,
+        "auroc": 0.9,
+        "rows": 1000,
+        "seconds": 0.25,
+        "model_sha256": SHA,
+        "data_sha256": SHA[::-1],
+    }
+    return FleetRow.model_validate({**values, **changes})
+
+
+def unreported(name: str = "broken", status: str = "crashed", **changes: Any) -> FleetRow:
+    """Return a model of a fleet without a report."""
+    names = ("verdict", "attribute", "attribute_verdict", "metric", "eps", "pair", "rows")
+    nothing = dict.fromkeys((*names, "performance", "balanced_accuracy", "auroc"))
+    problem = {"problem": "its process ended by signal 11"}
+    return row(name, None, **{**nothing, "status": status, "exit_code": 2, **problem, **changes})
+
+
+def fleet(rows: list[FleetRow] | None = None, **changes: Any) -> Fleet:
+    """Return a fleet of six models, two of them without a report; `changes` replace keys."""
+    if rows is None:
+        rows = [
+            row("lender", -0.02),
+            row("lender", 0.04, attribute="existing_customer", pair=["no", "yes"]),
+            row("lender-2", -0.15, low=-0.19, high=-0.11),
+            row("lender-3", 0.03, verb="prune", bias_before=-0.15, balanced_accuracy_before=0.82, output="models/l.pt"),
+            row("lender-4", None, reused="resumed"),
+            unreported(),
+            unreported("hanging", "timeout", problem="took longer than 600 s"),
+        ]
+    outcomes = {one.name: one.verdict if one.status == "done" else one.status for one in rows}
+    told = list(outcomes.values())
+    values: dict[str, Any] = {
+        "debias_version": "0.1.0",
+        "created": "2030-01-02T03:04:05Z",
+        "exit_code": max((one.exit_code for one in rows), key=(0, 3, 1, 2).index, default=0),
+        "statement": f"{told.count('pass')} of {len(told)} models meet their bound.",
+        "manifest": "fleet.yaml",
+        "folder": "fleet.fleet",
+        "counts": {str(name): told.count(name) for name in dict.fromkeys(told)},
+        "reused": sum(one.reused is not None for one in rows),
+        "rows": rows,
+        "isolation": "each job in its own process: 4 GiB memory, no new files, no network",
+        "workers": 2,
+        "seconds": 3.5,
+        "command": "debias fleet fleet.yaml --workers 2",
+        "versions": {"python": "3.11.9", "torch": "2.13.0"},
+    }
+    return Fleet.model_validate({**values, **changes})

@@ -11,6 +11,7 @@ from debias.report.charts.chart import Chart
 from debias.report.charts.clusters import cluster_charts
 from debias.report.charts.crossings import crossing_charts
 from debias.report.charts.crossval import crossval_charts
+from debias.report.charts.fleet import fleet_charts
 from debias.report.charts.fronts import front_charts
 from debias.report.charts.groups import group_charts
 from debias.report.charts.impacts import impact_charts
@@ -32,6 +33,7 @@ def charts(value: Value) -> Iterator[Chart]:
     from debias.report.values.adaptation import Adaptation
     from debias.report.values.comparison import Comparison
     from debias.report.values.crossval import CrossValidation
+    from debias.report.values.fleet import Fleet
     from debias.report.values.importance import Importance
     from debias.report.values.report import Report
     from debias.report.values.training import TrainingReport
@@ -53,6 +55,8 @@ def charts(value: Value) -> Iterator[Chart]:
         yield from importance_charts(value)
     elif isinstance(value, Adaptation):
         yield from adaptation_charts(value)
+    elif isinstance(value, Fleet):
+        yield from fleet_charts(value)
 
 
 def _of_report(report: Report) -> Iterator[Chart]:

@@ -22,6 +22,8 @@ TONES: dict[str, Tone] = {
     "NOT COMPARED": "open",
     "AGREES": "good",
     "DIFFERS": "bad",
+    "INCOMPLETE": "bad",
+    "INTERRUPTED": "open",
 }
 """How a headline sounds; others are plain."""
 
@@ -30,21 +32,24 @@ TONES: dict[str, Tone] = {
 class Table:
     """Cells as text; `align` has l for a column of words, r for one of numbers.
 
-    In a `grouped` table rows with the same first cell belong together.
+    In a `grouped` table rows with the same first cell belong together. A table with `choices` may be long: a writer
+    that can lets a reader sort its rows and choose them by the words of these columns.
     """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     align: str
     grouped: bool = False
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Section:
     """A heading with sentences, then a table, then a list; each may be missing.
 
-    An `extra` section is left out in a terminal unless it is asked for. The `key` is its name for writers that place
-    it or set pictures beside it; several sections may share one.
+    An `extra` section is left out in a terminal unless it is asked for; a `short` one stands for an extra one there,
+    and is left out where that one is shown. The `key` is its name for writers that place it or set pictures beside it;
+    several sections may share one.
     """
 
     title: str
@@ -54,6 +59,7 @@ class Section:
     code: str | None = None
     extra: bool = False
     key: str = ""
+    short: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from debias.report.content.comparison import comparison_document
 from debias.report.content.crossval import crossval_document
 from debias.report.content.difference import difference_document
 from debias.report.content.document import Document
+from debias.report.content.fleet import fleet_document
 from debias.report.content.importance import importance_document
 from debias.report.content.inspection import inspection_document
 from debias.report.content.report import report_document
@@ -21,6 +22,7 @@ from debias.report.values.comparison import Comparison
 from debias.report.values.crossval import CrossValidation
 from debias.report.values.difference import Difference
 from debias.report.values.every import Value
+from debias.report.values.fleet import Fleet
 from debias.report.values.importance import Importance
 from debias.report.values.inspection import Inspection
 from debias.report.values.report import Report
@@ -39,6 +41,7 @@ _DOCUMENTS: dict[type[Value], Callable[[Any], Document]] = {
     Adaptation: adaptation_document,
     Verification: verification_document,
     Difference: difference_document,
+    Fleet: fleet_document,
 }
 
 

@@ -159,7 +159,7 @@ def _accepted(found: Finding, reason: str) -> Accepted:
         rule=found.rule.id,
         model=model_name(found.model),
         subject=found.subject,
-        metric=found.metric,
+        metric=found.metric or "",
         attribute=found.attribute,
         pair=found.pair,
         status=found.status,

@@ -24,7 +24,7 @@ from debias.report.values.figures import Figures, IntervalFigures, Parity
 from debias.report.values.report import Report
 from debias.words import bare
 
-Status = Literal["pass", "fail", "inconclusive", "undefined", "no-bound"]
+Status = Literal["pass", "fail", "inconclusive", "undefined", "no-bound", "no-report"]
 Judged = Report | Comparison
 """Values with a verdict."""
 
@@ -50,11 +50,11 @@ class Finding:
         What was judged, for a reader.
     attribute : str or None
         The protected attribute; None where the finding is about the whole run.
-    metric : str
-        How groups are compared.
+    metric : str or None
+        How groups are compared; None where no report tells.
     pair : tuple of str or None
         The two groups whose difference is `bias`.
-    status : {"pass", "fail", "inconclusive", "undefined", "no-bound"}
+    status : {"pass", "fail", "inconclusive", "undefined", "no-bound", "no-report"}
         What was found.
     bias, bound : float or None
         The figure, and the bound on its size.
@@ -73,7 +73,7 @@ class Finding:
     subject: str
     network: str
     attribute: str | None
-    metric: Metric
+    metric: Metric | None
     pair: tuple[str, str] | None
     status: Status
     bias: float | None
@@ -233,7 +233,17 @@ def _message(report: Report, parity: Parity, network: str, status: Status, gates
 
 def told_figure(report: Report, bias: float | None) -> str:
     """Return the size of a bias as a reader knows it: of the impact ratio the ratio itself."""
-    info = METRICS[report.metric]
+    return figure_words(report.metric, bias)
+
+
+def told_bound(report: Report) -> str:
+    """Return the bound as a reader knows it; empty where none was asked."""
+    return bound_words(report.metric, report.eps)
+
+
+def figure_words(metric: Metric, bias: float | None) -> str:
+    """Return what `told_figure` says of a metric."""
+    info = METRICS[metric]
     what = "the impact ratio" if info.ratio else "|bias|"
     if bias is None:
         return f"{what} is undefined"
@@ -242,8 +252,8 @@ def told_figure(report: Report, bias: float | None) -> str:
     return f"{what} is {1 - abs(bias) if info.ratio else abs(bias):.4f}"
 
 
-def told_bound(report: Report) -> str:
-    """Return the bound as a reader knows it; empty where none was asked."""
-    if report.eps is None:
+def bound_words(metric: Metric, eps: float | None) -> str:
+    """Return what `told_bound` says of a metric."""
+    if eps is None:
         return ""
-    return f"above {1 - report.eps:g}" if METRICS[report.metric].ratio else f"below {report.eps:g}"
+    return f"above {1 - eps:g}" if METRICS[metric].ratio else f"below {eps:g}"

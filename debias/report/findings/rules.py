@@ -70,7 +70,17 @@ NO_CANDIDATE = Rule(
 )
 """About a repair as a whole."""
 
+NO_REPORT = Rule(
+    "DB301",
+    "NoReport",
+    "A model of a fleet has no report.",
+    "The file or its table was refused, or the job crashed, went beyond its limits of time or memory, or tried what "
+    "its sandbox forbids. Nothing is known of this model. Its file under jobs/ tells why; mend the cause, and run the "
+    "fleet again with --resume.",
+)
+"""About a model of a fleet as a whole."""
+
 
 def all_rules() -> tuple[Rule, ...]:
     """Return every rule, by number."""
-    return (*RULES.values(), NO_CANDIDATE)
+    return (*RULES.values(), NO_CANDIDATE, NO_REPORT)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from debias.report.charts import Chart
 
 CHAPTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("models", "Models", ("outcomes", "models", "problems")),
     ("groups", "Figures, group by group", ("bias", "figures", "groups", "dispersion")),
     ("path", "How it got there", ("trajectory",)),
     ("methods", "Methods compared", ("methods", "front")),

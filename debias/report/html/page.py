@@ -48,8 +48,8 @@ def to_html(value: Value) -> str:
 
     told = document_of(value)
     versions = versions_of(value)
-    if versions is not None:
-        told = replace(told, sections=(*told.sections, versions))
+    sections = [section for section in told.sections if not section.short]
+    told = replace(told, sections=(*sections, *([] if versions is None else [versions])))
     style, script = _style(), _asset("script.js")
     return (
         _environment()

@@ -8,6 +8,7 @@ from debias.report.values.adaptation import Adaptation
 from debias.report.values.comparison import Comparison
 from debias.report.values.crossval import CrossValidation
 from debias.report.values.difference import Difference
+from debias.report.values.fleet import Fleet
 from debias.report.values.importance import Importance
 from debias.report.values.inspection import Inspection
 from debias.report.values.report import Report
@@ -26,4 +27,5 @@ Value: TypeAlias = (
     | Adaptation
     | Verification
     | Difference
+    | Fleet
 )

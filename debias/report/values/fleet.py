@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from debias.fairness.metrics import Metric
 from debias.objective import Verdict
 from debias.report.values.numbers import Number, Part
 from debias.report.values.report import Report
@@ -14,6 +15,10 @@ FLEET_VERSION = "1.0"
 
 JobStatus = Literal["done", "refused", "crashed", "timeout", "memory", "cpu", "forbidden", "stopped"]
 """Why a job has a report, or has none."""
+
+
+AttributeOutcome = Literal["pass", "fail", "inconclusive", "undefined", "no-bound"]
+"""The verdict of a model under one attribute."""
 
 
 class JobProblem(Part):
@@ -31,8 +36,8 @@ class JobResult(Part):
     debias_version: str = Field(description="Version that did the job.")
     name: str = Field(description="Name of the job, unique in the fleet; its file is jobs/NAME.json.")
     key: str | None = Field(
-        description="SHA-256 over the bytes of model, tables and contract, the settings and the version: a job with the "
-        "same key has the same result. None where a file could not be read."
+        description="SHA-256 over the bytes of model, tables and contract, the settings and the version: a job with "
+        "the same key has the same result. None where a file could not be read."
     )
     model: str = Field(description="Path of the model, as the manifest leads to it.")
     model_sha256: str | None = Field(default=None, description="Of the model file.")
@@ -41,9 +46,9 @@ class JobResult(Part):
     verb: str = Field(description="audit, or the method of repair.")
     settings: dict[str, Any] = Field(default_factory=dict, description="What was asked beside model and table.")
     status: JobStatus = Field(
-        description="done: there is a report; refused: the input is at fault; crashed, timeout, memory, cpu, forbidden: "
-        "its process died, took too long, too much memory, too much processor time, or tried what its sandbox forbids; "
-        "stopped: the run ended before it."
+        description="done: there is a report; refused: the input is at fault; crashed, timeout, memory, cpu, "
+        "forbidden: its process died, took too long, too much memory, too much processor time, or tried what its "
+        "sandbox forbids; stopped: the run ended before it."
     )
     problems: list[JobProblem] = Field(default_factory=list, description="Why there is no report.")
     exit_code: int = Field(description="Of the job alone: 0 bound met, 1 not met, 3 inconclusive, 2 no report.")
@@ -52,8 +57,11 @@ class JobResult(Part):
     seconds: float = Field(description="Wall-clock seconds of the job.")
     reused: Literal["resumed", "cached", "same"] | None = Field(
         default=None,
-        description="Not computed in this run: resumed from the folder of the results, taken from the cache, or that of "
-        "another job of this fleet with the same key.",
+        description="Not computed in this run: resumed from the folder of the results, taken from the cache, or that "
+        "of another job of this fleet with the same key.",
+    )
+    seal: str | None = Field(
+        default=None, description="SHA-256 over all else in the file, which is not read back where it differs."
     )
 
 
@@ -68,8 +76,8 @@ class FleetRow(Part):
     verdict: Verdict | None = Field(default=None, description="Of the model over all attributes.")
     exit_code: int = Field(description="Of the job.")
     attribute: str | None = Field(default=None, description="Protected attribute.")
-    attribute_verdict: str | None = Field(default=None, description="Of this attribute alone.")
-    metric: str | None = Field(default=None, description="The parity metric.")
+    attribute_verdict: AttributeOutcome | None = Field(default=None, description="Of this attribute alone.")
+    metric: Metric | None = Field(default=None, description="The parity metric.")
     eps: Number = Field(default=None, description="The bound on |bias|.")
     bias: Number = Field(default=None, description="On the verdict rows; after the repair, where there is one.")
     low: Number = Field(default=None, description="Lower limit of the bias.")
@@ -99,7 +107,7 @@ class Fleet(Part):
     exit_code: int = Field(description="The gravest of all jobs: 2 over 1 over 3 over 0.")
     statement: str = Field(description="How many models meet their bound, miss it, are open or have no report.")
     manifest: str | None = Field(default=None, description="The manifest; None where files were named.")
-    folder: str = Field(description="Where the results lie.")
+    folder: str = Field(default="", description="Where the results lie; empty where none are kept.")
     counts: dict[str, int] = Field(description="Jobs by pass, fail, inconclusive, no-bound and the status of others.")
     reused: int = Field(default=0, description="Jobs that were not computed in this run.")
     rows: list[FleetRow] = Field(description="One for each job and attribute, in the order of the manifest.")

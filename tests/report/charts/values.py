@@ -277,4 +277,5 @@ def every() -> dict[str, Any]:
         "adaptation": adaptation(),
         "inspection": examples.inspection(),
         "verification": verification(),
+        "fleet": examples.fleet(),
     }

@@ -39,6 +39,7 @@ EVERY: dict[str, Callable[[], Value]] = {
     "tuning": lambda: tuning(),
     "adaptation": lambda: adaptation(),
     "verification": lambda: verification(),
+    "fleet": lambda: examples.fleet(),
 }
 
 HOSTILE = (
