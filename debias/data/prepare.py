@@ -131,12 +131,7 @@ def prepare(
     DataError
         Everything that is wrong with the table, at once.
     """
-    encoded_by = contract if contract is not None and contract.features and columns.features is None else None
-    if encoded_by is not None and encoded_by.clusters:
-        encoded_by = contract = with_column(encoded_by, columns.cluster)
-    if columns.features is not None and set(inputs) != {"features"}:
-        raise ContractError(Problem("--features is for networks of one input", "", "Leave it out: the contract tells."))
-    _check_inputs(inputs, encoded_by)
+    contract, encoded_by = encoding_of(columns, inputs, contract)
     if like is not None:
         columns = replace(
             columns, attr=tuple(like.groupings), label=like.label, positive=like.positive, favorable=like.favorable
@@ -144,32 +139,26 @@ def prepare(
         if like.encoding == "plain":
             columns = replace(columns, features=like.features, ignore=())
             encoded_by = None
-    favorable = columns.favorable or (contract.favorable if contract else None) or "positive"
+    favorable = favorable_of(columns, contract)
     label_name, problems = find_label(table, columns, contract)
     label: Label | None = None
     target: FloatArray | None = None
     if label_name is not None and task == "regression":
         target, wrong = read_target(table, label_name)
-        problems += wrong
-        if columns.positive is not None:
-            problems.append(Problem("the network predicts a number, which has no positive value", "--positive"))
+        problems += wrong + no_positive(columns)
         label = None if target is None else Label(np.zeros(len(table), np.int64), "")
     elif label_name is not None:
-        positive: str | float | None = columns.positive
-        told_by = "--positive"
-        if positive is None and contract is not None and label_name == contract.label:
-            positive, told_by = contract.positive, "positive of the contract"
-        label, wrong = read_label(table, label_name, positive, told_by)
+        label, wrong = labelled(table, label_name, columns, contract)
         problems += wrong
     protected, wrong = read_attributes(
         table,
         columns,
         contract=contract,
         settled=like.groupings if like else None,
-        favorable=_favored(label, target, favorable),
+        favorable=favored(label, target, favorable),
     )
     problems += wrong
-    parts = tuple(like.parts) if like is not None else _parts(table, columns)
+    parts = tuple(like.parts) if like is not None else parts_of(table, columns)
     notes: list[str] = []
     encoded: Encoded | None
     if encoded_by is not None:
@@ -177,15 +166,13 @@ def prepare(
         encoded, notes, wrong = encode(table, encoded_by, dtype)
     else:
         encoded, features, notes, wrong = _plain(table, columns, parts, label_name, inputs["features"], dtype)
-    if label_name is not None and label_name in features:
-        wrong = [*wrong, Problem(f"the label {show(label_name)} is also an input of the network", table.name)]
-    if label_name is not None and label_name in parts:
-        wrong = [*wrong, Problem(f"{show(label_name)} is both the label and the attribute", table.name)]
     if like is not None:
         notes = []
+    problems += wrong + clashes(table.name, label_name, features, parts)
+    weight, wrong = read_weight(table, columns)
     problems += wrong
-    weight, wrong = _weight(table, columns)
-    problems += wrong
+    if weight is not None and not weight.any():
+        problems.append(weightless(table.name, columns))
     cluster, wrong = _cluster(table, columns, required=like is None)
     problems += wrong
     clusters, more, wrong = read_clusters(table, columns, contract if encoded_by is None else encoded_by)
@@ -199,13 +186,7 @@ def prepare(
         kept = np.flatnonzero(~protected.missing)
     dropped = len(table) - len(kept)
     if dropped and target is None and len(np.unique(label.y[kept])) < 2:
-        raise DataError(
-            Problem(
-                f"without the {count(dropped, 'row')} that lack the attribute, one label value is left",
-                table.name,
-                "Use --missing-attr group.",
-            )
-        )
+        raise DataError(one_label_left(table.name, dropped))
     sample = _sample(table, encoded, label, protected, weight, cluster, features, dtype, target)
     sample = replace(sample, clusters=clusters).take(kept)
     return Prepared(
@@ -224,11 +205,68 @@ def prepare(
     )
 
 
-def _favored(label: Label | None, target: FloatArray | None, favorable: str) -> npt.NDArray[np.bool_] | None:
+def favored(label: Label | None, target: FloatArray | None, favorable: str) -> npt.NDArray[np.bool_] | None:
     """Return the rows with the favourable label, or whose target lies on the favourable side of the mean."""
     if target is not None:
         return np.asarray(target > target.mean() if favorable == "positive" else target < target.mean())
     return None if label is None else label.y == int(favorable == "positive")
+
+
+def encoding_of(
+    columns: Columns, inputs: Mapping[str, int | None], contract: Contract | None
+) -> tuple[Contract | None, Contract | None]:
+    """Return the contract with the cluster column that the caller named, and the same where it encodes the table.
+
+    Raises
+    ------
+    ContractError
+        The contract does not fit the network's inputs, or one is needed.
+    """
+    encoded_by = contract if contract is not None and contract.features and columns.features is None else None
+    if encoded_by is not None and encoded_by.clusters:
+        encoded_by = contract = with_column(encoded_by, columns.cluster)
+    if columns.features is not None and set(inputs) != {"features"}:
+        raise ContractError(Problem("--features is for networks of one input", "", "Leave it out: the contract tells."))
+    _check_inputs(inputs, encoded_by)
+    return contract, encoded_by
+
+
+def favorable_of(columns: Columns, contract: Contract | None) -> Literal["positive", "negative"]:
+    """Return the favourable decision: as told, else by contract, else the positive one."""
+    return columns.favorable or (contract.favorable if contract else None) or "positive"
+
+
+def labelled(
+    table: Table, name: str, columns: Columns, contract: Contract | None
+) -> tuple[Label | None, list[Problem]]:
+    """Return the labels, the positive value being as told, else that of the contract."""
+    positive: str | float | None = columns.positive
+    told_by = "--positive"
+    if positive is None and contract is not None and name == contract.label:
+        positive, told_by = contract.positive, "positive of the contract"
+    return read_label(table, name, positive, told_by)
+
+
+def no_positive(columns: Columns) -> list[Problem]:
+    """Return what is wrong with a positive value where a number is predicted."""
+    found = Problem("the network predicts a number, which has no positive value", "--positive")
+    return [] if columns.positive is None else [found]
+
+
+def clashes(table: str, label: str | None, features: Sequence[str], parts: Sequence[str]) -> list[Problem]:
+    """Return what is wrong where the label is an input or an attribute too."""
+    problems = []
+    if label is not None and label in features:
+        problems.append(Problem(f"the label {show(label)} is also an input of the network", table))
+    if label is not None and label in parts:
+        problems.append(Problem(f"{show(label)} is both the label and the attribute", table))
+    return problems
+
+
+def one_label_left(table: str, dropped: int) -> Problem:
+    """Return what is said where the rows that are kept have one label value."""
+    found = f"without the {count(dropped, 'row')} that lack the attribute, one label value is left"
+    return Problem(found, table, "Use --missing-attr group.")
 
 
 def _check_inputs(inputs: Mapping[str, int | None], contract: Contract | None) -> None:
@@ -268,7 +306,7 @@ def _check_inputs(inputs: Mapping[str, int | None], contract: Contract | None) -
         raise ContractError(problems)
 
 
-def _parts(table: Table, columns: Columns) -> tuple[str, ...]:
+def parts_of(table: Table, columns: Columns) -> tuple[str, ...]:
     """Return the columns of all attributes, those of intersections among them."""
     return tuple(dict.fromkeys(part for parts in resolve(table, columns)[0].values() for part in parts))
 
@@ -290,7 +328,8 @@ def _plain(
     return encoded, names, notes, problems + wrong
 
 
-def _weight(table: Table, columns: Columns) -> tuple[FloatArray | None, list[Problem]]:
+def read_weight(table: Table, columns: Columns) -> tuple[FloatArray | None, list[Problem]]:
+    """Return the weight of each row, or everything that is wrong with the column."""
     if columns.weight is None:
         return None, []
     if wrong := named(table, columns.weight, "--weight"):
@@ -302,9 +341,13 @@ def _weight(table: Table, columns: Columns) -> tuple[FloatArray | None, list[Pro
         cell = table.frame[columns.weight].iloc[int(bad[0])]
         found = f"a weight must be a number of 0 or more: {show(cell)} in {table.spot(bad)}"
         return None, [Problem(found, where, "Mend these cells.")]
-    if not values.any():
-        return None, [Problem("every weight is 0", where, "Name another column with --weight, or none.")]
     return values, []
+
+
+def weightless(table: str, columns: Columns) -> Problem:
+    """Return what is said where no row has a weight above 0."""
+    where = f"{table}, column {show(columns.weight)}"
+    return Problem("every weight is 0", where, "Name another column with --weight, or none.")
 
 
 def _cluster(table: Table, columns: Columns, *, required: bool) -> tuple[IntArray | None, list[Problem]]:
