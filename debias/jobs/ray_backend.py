@@ -15,7 +15,6 @@ from typing import Any
 
 from debias.errors import Problem
 from debias.jobs.limits import Limits
-from debias.jobs.processes import PAUSE
 from debias.jobs.ray_session import session
 from debias.jobs.work import (
     Context,
@@ -31,6 +30,7 @@ from debias.jobs.work import (
     named,
     unexpected,
 )
+from debias.jobs.worker import PAUSE
 from debias.words import number
 
 Said = tuple[str, Any]

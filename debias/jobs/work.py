@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
 
 from debias.errors import DebiasError, Problem
 
@@ -19,6 +19,7 @@ Heard = Callable[[int, int, int, str], None]
 Setup = Callable[[], Any]
 Result = TypeVar("Result")
 Fault = Literal["exception", "crash", "timeout", "memory", "cpu", "forbidden"]
+FAULTS: tuple[Fault, ...] = get_args(Fault)
 
 SEED = 0
 
@@ -41,7 +42,7 @@ class Job(Generic[Result]):
 
 
 class JobError(DebiasError):
-    """A job ended by a fault that is not the input's: an unexpected exception, a dead worker, or its time was up.
+    """A job ended by a fault that is not the input's: an unexpected exception, a dead worker, or a limit.
 
     Parameters
     ----------

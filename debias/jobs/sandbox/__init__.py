@@ -8,7 +8,7 @@ Landlock, which guards the files themselves. Reading is not limited, nor is what
 from __future__ import annotations
 
 from debias.jobs.sandbox import landlock, seccomp
-from debias.jobs.sandbox.kernel import drop_privileges, die_with_parent
+from debias.jobs.sandbox.kernel import die_with_parent, drop_privileges
 
 __all__ = ["die_with_parent", "enter", "layers", "withheld"]
 
