@@ -66,6 +66,8 @@ def take(path: Path) -> int | None:
 
 def clear(path: Path) -> bool:
     """Remove a file that a dead process left; False where a living one may have it, or it is none of ours."""
+    if not os.path.lexists(path):
+        return True
     if fcntl is None:
         with contextlib.suppress(FileNotFoundError, PermissionError):
             path.unlink()
