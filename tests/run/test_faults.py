@@ -13,6 +13,7 @@ import pytest
 
 import debias
 from tests.run.world import ASKED, call, content
+from tests.warm import python
 
 ROOT = Path(__file__).parents[2]
 PRUNE = ("prune", "model.pt", *ASKED, "--eps", "0.28", "--keep-best", "--report", "r.json")
@@ -73,7 +74,7 @@ sys.exit(main())
 
 def start(place: Path, at: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", STAGE, *(arguments or PRUNE)],
+        [python(), "-c", STAGE, *(arguments or PRUNE)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -126,7 +127,7 @@ def test_killed_while_overwriting(place: Path) -> None:
 
 def test_killed_at_any_time(place: Path) -> None:
     before = content(place)
-    for seconds in (0.4, 1.2, 2.0):
+    for seconds in (0.05, 0.2, 0.4):
         with start(place, "nowhere:0:kill") as process:
             time.sleep(seconds)
             process.kill()
@@ -160,7 +161,7 @@ def test_disk_full_at_the_report(place: Path) -> None:
     room = (report + model) // 2
     code = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))\n{STAGE}"
     found = subprocess.run(
-        [sys.executable, "-c", code, *PRUNE],
+        [python(), "-c", code, *PRUNE],
         capture_output=True,
         text=True,
         cwd=place,
