@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +26,7 @@ from debias.report.as_json import schema
 from debias.run.training import CHECKPOINT
 from tests.report.test_training import training
 from tests.training.clients import clients
+from tests.warm import python
 
 Call = Callable[..., Result]
 ASKED = ("fair-adb-medl", "--data", "d.csv", "--attr", "sex", "--out", "n.pt", "--cluster", "branch")
@@ -62,7 +62,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "debias", "train", *arguments]
+    return [python(), "-m", "debias", "train", *arguments]
 
 
 def environment() -> dict[str, str]:
@@ -143,7 +143,7 @@ def test_from_the_command_line_to_a_repaired_file(place: Path) -> None:
     assert found["output"]["sha256"] == hashlib.sha256((place / "n.pt").read_bytes()).hexdigest()
     assert (place / "r.md").is_file()
     shown = subprocess.run(
-        [sys.executable, "-m", "debias", "inspect", "n.pt", "--json"], capture_output=True, cwd=place, check=True,
+        [python(), "-m", "debias", "inspect", "n.pt", "--json"], capture_output=True, cwd=place, check=True,
         env=environment(),
     )  # fmt: skip
     inspected = json.loads(shown.stdout)
