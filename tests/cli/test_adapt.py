@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
@@ -15,6 +14,7 @@ from debias.model.network import Network
 from debias.report.as_json import schema
 from debias.run.training import train
 from tests.training.clients import clients
+from tests.warm import python
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def debias(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "PYTHONWARNINGS": "ignore"}
     return subprocess.run(
-        [sys.executable, "-m", "debias", "adapt", *arguments],
+        [python(), "-m", "debias", "adapt", *arguments],
         capture_output=True,
         text=True,
         cwd=folder,
