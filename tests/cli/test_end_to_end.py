@@ -1,4 +1,4 @@
-"""The installed command on a real model and a real table."""
+"""The command on a real model and a real table, in processes of its own."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from debias.report.as_json import schema
+from tests.warm import python
 
 ROWS = 600
 
@@ -43,9 +44,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def debias(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def debias(folder: Path, *arguments: str, interpreter: str | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "debias", *arguments],
+        [interpreter or python(), "-m", "debias", *arguments],
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -65,7 +66,7 @@ ASKED = ("--data", "rows.csv", "--attr", "sex")
 
 
 def test_inspect(folder: Path) -> None:
-    result = debias(folder, "inspect", "model.pt", "--json")
+    result = debias(folder, "inspect", "model.pt", "--json", interpreter=sys.executable)
     assert result.returncode == 0, result.stderr
     found = document(result, "inspection.schema.json")
     assert [layer["units"] for layer in found["layers"]] == [8]
