@@ -6,7 +6,6 @@ import gzip
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,9 @@ import pytest
 from debias import methods
 from debias.fairness.metrics import METRICS
 from debias.training.kinds import KINDS
+from tests.warm import commands
 
 BASH = shutil.which("bash")
-HOME = Path(sys.executable).parent
 pytestmark = pytest.mark.skipif(BASH is None, reason="no bash on this system")
 
 HEADER = 'age,sex,secret income,"se""x",$(touch hit),se\x1bx,größe,sec-1\n'
@@ -25,7 +24,8 @@ HEADER = 'age,sex,secret income,"se""x",$(touch hit),se\x1bx,größe,sec-1\n'
 def bash(script: str, folder: Path) -> str:
     """Return what a script prints in a bash that has the command and an empty home."""
     variables = {
-        "PATH": f"{HOME}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder), "PYTHONUTF8": "1", "LANG": "C.UTF-8"
+        "PATH": f"{commands()}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder), "PYTHONUTF8": "1",
+        "LANG": "C.UTF-8",
     }  # fmt: skip
     done = subprocess.run(
         [str(BASH), "--norc", "-c", script], capture_output=True, encoding="utf-8", cwd=folder, env=variables,
