@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.warm import commands
+
 ROOT = Path(__file__).parents[2]
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 STEPS: dict[str, dict[str, Any]] = {step["name"]: step for step in ACTION["runs"]["steps"]}
@@ -54,7 +56,7 @@ def step(name: str, folder: Path, *, first: Path | None = None, **inputs: str) -
         env={
             **os.environ,
             **{key: resolved(value) for key, value in found["env"].items()},
-            "PATH": os.pathsep.join(map(str, filter(None, (first, BIN, "/usr/bin", "/bin")))),
+            "PATH": os.pathsep.join(map(str, filter(None, (first, commands(), BIN, "/usr/bin", "/bin")))),
             "RUNNER_TEMP": str(runner),
             "GITHUB_OUTPUT": str(runner / "output"),
             "GITHUB_STEP_SUMMARY": str(runner / "summary"),

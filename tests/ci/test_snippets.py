@@ -14,6 +14,8 @@ import junitparser
 import pytest
 import yaml
 
+from tests.warm import commands
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 PAGE = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
@@ -35,7 +37,7 @@ def lender(folder: Path) -> Path:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    return {**os.environ, "PATH": f"{BIN}:/usr/bin:/bin", "OMP_NUM_THREADS": "1", **changes}
+    return {**os.environ, "PATH": f"{commands()}:{BIN}:/usr/bin:/bin", "OMP_NUM_THREADS": "1", **changes}
 
 
 @pytest.mark.parametrize(
