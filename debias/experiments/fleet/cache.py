@@ -28,7 +28,7 @@ def default_folder() -> Path:
         base = str(home / "Library" / "Caches")
     else:
         base = os.environ.get("XDG_CACHE_HOME") or ""
-        base = base if os.path.isabs(base) else str(home / ".cache")
+        base = base if Path(base).is_absolute() else str(home / ".cache")
     return Path(base) / "debias" / "fleet"
 
 

@@ -75,7 +75,7 @@ class Folder:
                 found.unlink()
 
     def read(self, name: str) -> JobResult | None:
-        """Return the result of a job, with its repaired file where it has one; None where it is not as it was written."""
+        """Return the result of a job; None where it, or its repaired file, is not as it was written."""
         try:
             with (self.path / JOBS / f"{name}.json").open("rb") as stream:
                 data = stream.read(LARGEST + 1)

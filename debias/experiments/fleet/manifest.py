@@ -110,8 +110,8 @@ class _Reader:
     def tasks(self) -> list[Task]:
         value = self.document.value
         if not isinstance(value, dict):
-            found = "is empty" if value is None else f"holds {_kind(value)} in place of keys"
-            self.wrong(found, (), "Give jobs: a list of models with their tables.")
+            what = "is empty" if value is None else f"holds {_kind(value)} in place of keys"
+            self.wrong(what, (), "Give jobs: a list of models with their tables.")
             return []
         manifest = self._validated(Manifest, self._with_underscores(value))
         if manifest is None:

@@ -1,11 +1,11 @@
-"""The result of a job: made of what its process answered, or of how that ended; sealed, and read back only as sealed."""
+"""The result of a job: what its process answered, or how that ended; sealed, and read back only as sealed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import debias
@@ -82,6 +82,7 @@ def answered(keyed: Keyed, answer: Sequence[bytes], seconds: float, output: str 
 
 def _changed(keyed: Keyed, report: Report) -> list[Problem]:
     """Return the files that are not what they were when the run began."""
+    told: dict[str, tuple[str | None, str | None]]
     told = {keyed.task.model: (report.model.sha256, keyed.model_sha256)}
     for role, path in keyed.task.tables.items():
         told[path] = (report.data[role].sha256 if role in report.data else None, keyed.tables.get(role))
@@ -174,10 +175,10 @@ def _digest(document: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(whole, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def digest_of(path: os.PathLike[str]) -> str | None:
+def digest_of(path: Path) -> str | None:
     """Return the SHA-256 of a file of the results; None where there is none."""
     try:
-        with open(path, "rb") as stream:
+        with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return None

@@ -23,7 +23,7 @@ from debias.experiments.fleet.results import KEPT, again, answered, failed, refu
 from debias.experiments.fleet.sizes import bytes_of
 from debias.experiments.fleet.summing import counts_of, gravest, job_rows, rows_of, statement_of
 from debias.experiments.fleet.task import Task
-from debias.experiments.fleet.work import PRELOAD, Work, carry_out
+from debias.experiments.fleet.work import Work, carry_out, preload
 from debias.jobs import Outcome
 from debias.report.values.fleet import Fleet, FleetRow, JobResult
 from debias.run.commands import flag_parts, operand
@@ -193,7 +193,7 @@ class _Run:
             self.workers,
             len(self.tasks),
             timeout=self.timeout,
-            preload=PRELOAD,
+            preload=preload(self.tasks),
             ray=self.ray,
             limits=self.limits,
             fresh=True,

@@ -3,25 +3,52 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from debias.experiments.fleet.task import Task
 
-PRELOAD = (
+_ALWAYS = (
     "debias.experiments.fleet.work",
-    "debias.run",
-    "debias.run.auditing",
-    "debias.run.repairing",
     "debias.report.as_json",
+    "debias.run.auditing",
+    "encodings.cp437",
+    "encodings.utf_8_sig",
     "pandas",
     "pyarrow.csv",
+    "pyarrow.pandas_compat",
     "pyarrow.parquet",
     "scipy.stats",
     "sklearn.metrics",
 )
-"""Modules that the server of the processes loads once."""
+_REPAIRS = (
+    "debias.run.repairing",
+    "scipy.optimize",
+    "torch._export.converter",
+    "torch.fx.experimental.symbolic_shapes",
+)
+_EXPORTED = (
+    "torch._dynamo.precompile_context",
+    "torch._export.passes",
+    "torch._export.serde.serialize",
+    "torch._functorch.aot_autograd",
+    "torch.export._trace",
+    "torch.export._unlift",
+    "torch.export.pt2_archive._package",
+)
+
+
+def preload(tasks: Iterable[Task]) -> tuple[str, ...]:
+    """Return the modules that the server of the processes loads once, so that no job has to."""
+    modules, exported = dict.fromkeys(_ALWAYS), False
+    for task in tasks:
+        if task.repairs:
+            modules |= dict.fromkeys((*_REPAIRS, f"debias.methods.{task.verb}"))
+        exported = exported or task.model.lower().endswith(".pt2")
+    return (*modules, *(_EXPORTED if exported else ()))
 
 
 @dataclass(frozen=True)
@@ -52,6 +79,9 @@ def carry_out(work: Work, _: Any, progress: Any) -> list[bytes]:
     from debias.run.auditing import run_audit
     from debias.run.repairing import run_repair
 
+    if tempfile.tempdir is None:
+        # Modules of torch ask for it when they are loaded; it is found by writing, which a sandbox forbids.
+        tempfile.tempdir = os.environ.get("TMPDIR", "/tmp")
     if not all(map(os.path.isabs, (work.task.model, *work.task.tables.values()))):
         os.chdir(work.folder)
     repaired: list[bytes] = []

@@ -68,7 +68,7 @@ def read_yaml(text: str, *, deepest: int) -> tuple[Any, dict[Key, int]]:
         It is no YAML, or uses what is not read: tags, merge keys, several documents, an alias within what it names;
         or a key stands twice.
     """
-    import yaml
+    import yaml  # type: ignore[import-untyped]
 
     builder = _Builder(deepest)
     try:
