@@ -73,7 +73,7 @@ def _ranked_mark(place: int, value: float, row: FleetRow) -> Mark:
 def _nearest(known: Sequence[tuple[float, FleetRow]]) -> Chart:
     """Return those that are farthest beyond their bounds, or nearest to them."""
     shown = known[-MOST_ROWS:][::-1]
-    names = list(_LOOKS)
+    names = [name for name in _LOOKS if any(outcome(row) == name for _, row in shown)]
     rows = []
     several = len({row.attribute for _, row in known}) > 1
     for value, row in shown:
@@ -84,13 +84,13 @@ def _nearest(known: Sequence[tuple[float, FleetRow]]) -> Chart:
     left = len(known) - len(shown)
     return DotPlot(
         axis="|bias|/bound",
-        looks=list(_LOOKS.values()),
+        looks=[_LOOKS[name] for name in names],
         rows=rows,
         band=(0.0, 1.0),
         band_name=_BAND,
         least=0.0,
         written=lambda value: "–" if value is None else f"{value:.2f}" if value < 1e3 else f"{value:.3g}",
-        named=False,
+        paired=False,
         joined=False,
     ).draw(
         "chart-fleet-nearest",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from debias.report.charts import charts_of
 from debias.report.charts.colours import DARK, LIGHT, css
+from debias.report.content.document import TONES
 from debias.report.content.every import document_of
 from debias.report.html.layout import chapters
 from debias.report.html.summary import summary_of, versions_of
@@ -22,6 +23,7 @@ from debias.report.text import Told, visible
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from debias.report.content.document import Document
     from debias.report.values.every import Value
 
 HERE = Path(__file__).parent
@@ -50,7 +52,7 @@ def to_html(value: Value) -> str:
     versions = versions_of(value)
     sections = [section for section in told.sections if not section.short]
     told = replace(told, sections=(*sections, *([] if versions is None else [versions])))
-    style, script = _style(), _asset("script.js")
+    style, script = _style(), _script(told)
     return (
         _environment()
         .get_template("page.html.jinja")
@@ -70,6 +72,12 @@ def _style() -> str:
     """Return the style with the colours that the charts share."""
     dark = f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {css(DARK)} }} }}"
     return f":root {{ {css(LIGHT)} }}\n{dark}\n{_asset('style.css')}"
+
+
+def _script(told: Document) -> str:
+    """Return what makes the page move; a long table brings its own."""
+    long = any(section.table is not None and section.table.choices for section in told.sections)
+    return _asset("script.js") + (_asset("table.js") if long else "")
 
 
 @cache
@@ -102,7 +110,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"text": _text, "cell": _cell, "drawn": Markup, "together": _together}
+    made.filters |= {"text": _text, "cell": _cell, "drawn": Markup, "together": _together, "tone": _tone}
     made.globals |= {"spelled": SPELLED, "folded": FOLDED}
     return made
 
@@ -120,6 +128,11 @@ def _cell(text: str) -> str:
     if isinstance(text, Told):
         return Markup('<data value="{}">{}</data>').format(repr(text.value), str(text))
     return _text(text, LONGEST_CELL)
+
+
+def _tone(text: str) -> str:
+    """Return how a verdict sounds that stands in a cell; what is none, why there is none, sounds bad."""
+    return TONES.get(text.upper(), "plain" if text in ("no bound", "not done") else "bad")
 
 
 def _together(rows: Sequence[tuple[str, ...]]) -> list[list[tuple[str, ...]]]:

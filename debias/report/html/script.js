@@ -1,5 +1,5 @@
 "use strict";
-(() => {
+addEventListener("DOMContentLoaded", () => {
   // Tooltips of marks, and the marks of one series together.
   const tip = document.createElement("div");
   tip.className = "tip";
@@ -102,4 +102,4 @@
   addEventListener("beforeprint", () => {
     document.querySelectorAll("details").forEach((one) => (one.open = true));
   });
-})();
+});

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from debias.report.content.document import Section
 from debias.report.content.report import MEASURES
+from debias.report.findings.fleet import OUTCOMES
 from debias.report.text import count, rate, signed, signed_amount
+from debias.report.values.fleet import Fleet
 from debias.report.values.report import Report
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ def summary_of(value: Value) -> Summary:
         return Summary(value.report.model.path, tuple(_tiles(value.report, "/report")), facts)
     if isinstance(value, Report):
         return Summary(value.model.path, tuple(_tiles(value, "")), tuple(_facts(value)))
+    if isinstance(value, Fleet):
+        return Summary(value.manifest or value.folder, tuple(_counts(value)), tuple(_of_fleet(value)))
     return Summary()
 
 
@@ -84,6 +88,26 @@ def _tiles(report: Report, root: str) -> Iterator[Tile]:
         yield Tile(title, Shown(show(getattr(now, name)), f"{at}/{name}"), was)
 
 
+def _counts(fleet: Fleet) -> Iterator[Tile]:
+    """Yield how many models came out how: the tile of each verdict, and of those without one."""
+    for name, title in _OUTCOMES.items():
+        if name in fleet.counts or name in ("pass", "fail"):
+            at = f"/counts/{name}" if name in fleet.counts else ""
+            yield Tile(title, Shown(count(fleet.counts.get(name, 0)), at))
+    none = {name: number for name, number in fleet.counts.items() if name not in _OUTCOMES}
+    if none:
+        told = ", ".join(f"{OUTCOMES.get(name, name)} {count(number)}" for name, number in none.items())
+        yield Tile("Without a report", Shown(count(sum(none.values())), ""), remark=told)
+
+
+def _of_fleet(fleet: Fleet) -> Iterator[tuple[str, str]]:
+    if fleet.created is not None:
+        yield "Made", fleet.created[:10]
+    yield "Models", count(sum(fleet.counts.values()))
+    attributes = {row.attribute for row in fleet.rows if row.attribute is not None}
+    yield "Attributes", count(len(attributes))
+
+
 def _bound(report: Report) -> str:
     """Return what was asked, to follow the sentence of a bias."""
     if report.eps is None:
@@ -97,6 +121,12 @@ def _signless(value: float | None) -> str:
     return rate(value).replace("-", "−")
 
 
+_OUTCOMES = {
+    "pass": "Bound met",
+    "fail": "Bound missed",
+    "inconclusive": "Inconclusive",
+    "no-bound": "No bound asked",
+}
 _MEASURES: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
     ("Balanced accuracy", "balanced_accuracy", rate),
     ("AUROC", "auroc", rate),
