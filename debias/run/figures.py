@@ -17,7 +17,7 @@ from debias.fairness.counts import Counts
 from debias.fairness.metrics import Bias, Metric
 from debias.objective import Judge, Objective, Scorer, decide
 from debias.objective.comparison import Groups
-from debias.report.values.figures import Figures, GroupFigures, IntervalFigures, Parity
+from debias.report.values.figures import Dispersion, Figures, GroupFigures, IntervalFigures, Parity
 from debias.run import dispersion
 from debias.run.group_limits import group_limits
 from debias.run.swapping import Swapped
@@ -83,35 +83,99 @@ class Measured:
         swaps : mapping of str to Swapped, optional
             The attribute swap of each attribute.
         """
-        objective, sample, scorer = self.scorer.objective, self.sample, self.scorer
+        sample, scorer = self.sample, self.scorer
         assert isinstance(scorer, Scorer)
-        counts = [scorer.counts(decisions, index) for index in range(len(objective.constraints))]
-        parities = [self._parity(index, one) for index, one in enumerate(counts)]
+        counts = [scorer.counts(decisions, index) for index in range(len(scorer.attributes))]
         groups = {
             item.attribute: (groups, one)
-            for item, groups, one in zip(objective.constraints, scorer.attributes, counts, strict=True)
+            for item, groups, one in zip(scorer.objective.constraints, scorer.attributes, counts, strict=True)
         }
+        return self.frame.figures(
+            counts,
+            threshold,
+            n=len(sample),
+            auroc=metrics.auroc(scores, sample.y, sample.weight),
+            brier=None if probabilities is None else metrics.brier(probabilities, sample.y, sample.weight),
+            dispersions=dispersion.of_decisions(sample, groups, probabilities, swaps, self.ddof),
+        )
+
+    @property
+    def frame(self) -> Frame:
+        """What is measured, without the rows."""
+        return Frame(self.scorer.objective, self.scorer.attributes, self.scorer.flipped, self.bounded)
+
+    def tightest(self, biases: Sequence[float | None]) -> float | None:
+        """Return the bias that uses up most of its bound; None where one is undefined."""
+        return self.frame.tightest(biases)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What is measured: figures from counts, however these were made.
+
+    Parameters
+    ----------
+    objective : Objective
+    attributes : sequence of Groups
+        The attribute of each constraint.
+    flipped : bool
+        The favourable decision is the negative one.
+    bounded : bool
+        A bound was asked; without one the objective is 0.
+    """
+
+    objective: Objective
+    attributes: Sequence[Groups]
+    flipped: bool
+    bounded: bool = True
+
+    def figures(
+        self,
+        counts: Sequence[Counts],
+        threshold: float,
+        *,
+        n: int,
+        auroc: float | None,
+        brier: float | None,
+        dispersions: list[Dispersion],
+    ) -> Figures:
+        """Return the figures of a classification.
+
+        Parameters
+        ----------
+        counts : sequence of Counts
+            By the groups of each constraint, in the favourable frame.
+        threshold : float
+            Where the score was cut, for the reader.
+        n : int
+            Rows.
+        auroc, brier : float or None
+        dispersions : list of Dispersion
+            Of each attribute.
+        """
+        constraints = self.objective.constraints
+        parities = [self._parity(index, one) for index, one in enumerate(counts)]
         biases = [parity.bias for parity in parities]
-        everyone = scorer.counts(decisions).total
+        everyone = counts[0].total
         kinds = {
             "balanced-accuracy": metrics.balanced_accuracy(everyone),
             "accuracy": metrics.accuracy(everyone),
             "f1": self._f1(everyone),
-            "auroc": metrics.auroc(scores, sample.y, sample.weight),
+            "auroc": auroc,
         }
-        performance = kinds[objective.performance]
-        met = all(decide(bias, item.eps) == "pass" for bias, item in zip(biases, objective.constraints, strict=True))
+        performance = kinds[self.objective.performance]
+        met = all(decide(bias, item.eps) == "pass" for bias, item in zip(biases, constraints, strict=True))
         return Figures(
-            n=len(sample),
+            n=n,
             performance=performance,
             balanced_accuracy=kinds["balanced-accuracy"],
             accuracy=kinds["accuracy"],
             f1=kinds["f1"],
             bias=self.tightest(biases),
             parities=parities,
-            dispersion=dispersion.of_decisions(sample, groups, probabilities, swaps, self.ddof),
-            auroc=kinds["auroc"],
-            brier=None if probabilities is None else metrics.brier(probabilities, sample.y, sample.weight),
+            dispersion=dispersions,
+            auroc=auroc,
+            brier=brier,
             threshold=threshold,
             objective=performance if self.bounded and met and performance is not None else 0.0,
         )
@@ -120,21 +184,21 @@ class Measured:
         """Return the bias that uses up most of its bound; None where one is undefined."""
         shares = [
             (abs(bias) / item.eps, bias)
-            for bias, item in zip(biases, self.scorer.objective.constraints, strict=True)
+            for bias, item in zip(biases, self.objective.constraints, strict=True)
             if bias is not None
         ]
         return None if len(shares) < len(biases) else max(shares)[1]
 
     def _f1(self, everyone: Counts) -> float | None:
         """F1 of the positive label; `everyone` is in the favourable frame."""
-        flipped = self.scorer.flipped
+        flipped = self.flipped
         hits = everyone.true_negatives if flipped else everyone.true_positives
         chosen = everyone.weight - everyone.selected if flipped else everyone.selected
         positives = everyone.negatives if flipped else everyone.positives
         return float(metrics.f1(hits, chosen, float(positives[0]))[0])
 
     def _parity(self, index: int, counts: Counts) -> Parity:
-        objective, attribute = self.scorer.objective, self.scorer.attributes[index]
+        objective, attribute = self.objective, self.attributes[index]
         constraint = objective.constraints[index]
         bias = metrics.bias(counts, constraint.metric, attribute.privileged)
         # The two one-sided bounds of the gate, where it asks for them.

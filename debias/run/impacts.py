@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from debias.data.grouping import Grouping
 from debias.data.groups import MISSING_GROUP
 from debias.data.sample import Attribute
 from debias.data.values import Mask
@@ -50,7 +52,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, eq=False)
-class _Categories:
+class Categories:
     """Rows by category: `codes` [N] is an index into `names`, −1 for a row in none."""
 
     attributes: tuple[str, ...]
@@ -76,43 +78,77 @@ def impacts(
     before, after : Outcome
         As deployed, and repaired; no `after` for an audit.
     """
+    sample = measured.sample
+    sides = [None if each is None else partial(_rates, opened, measured, each) for each in (before, after)]
+    assert sides[0] is not None
+    return impacts_of(sample.attributes, sample.columns, opened.data.groupings, gaps, sides[0], sides[1])
+
+
+def impacts_of(
+    attributes: Mapping[str, Attribute],
+    columns: Mapping[str, Attribute],
+    groupings: Mapping[str, Grouping],
+    gaps: Mapping[str, Mask],
+    before: Rater,
+    after: Rater | None = None,
+    amounts: IntArray | None = None,
+    gap_amounts: IntArray | None = None,
+) -> list[Impact]:
+    """Return the rates of all categories, whatever they are counted from.
+
+    Parameters
+    ----------
+    attributes, columns : mapping of str to Attribute
+        As in `debias.data.sample.Sample`.
+    groupings, gaps : mapping
+        As in `debias.data.prepare.Prepared`.
+    before, after : callable
+        Returns the rates of categories.
+    amounts, gap_amounts : ndarray of int64, optional
+        Rows that each row of the attributes, and of the gaps, stands for. Default: one.
+    """
+
+    def size(rows: Mask, each: IntArray | None) -> int:
+        return int(rows.sum() if each is None else each[rows].sum())
+
     found = []
-    for each in _categories(opened, measured):
+    for each in _categories(attributes, columns, groupings):
         lacking = [gaps[name] for name in each.columns if name in gaps]
-        dropped = opened.data.grouping.missing_attr == "drop" and lacking
+        dropped = next(iter(groupings.values())).missing_attr == "drop" and lacking
         found.append(
             Impact(
                 attributes=list(each.attributes),
-                n=int((each.codes >= 0).sum()),
-                unknown=int((each.codes < 0).sum()),
-                left_out=int(np.any(lacking, axis=0).sum()) if dropped else 0,
+                n=size(each.codes >= 0, amounts),
+                unknown=size(each.codes < 0, amounts),
+                left_out=size(np.any(lacking, axis=0), gap_amounts) if dropped else 0,
                 small_share=SMALL_SHARE,
-                before=_rates(opened, measured, each, before),
-                after=[] if after is None else _rates(opened, measured, each, after),
+                before=[rated.told(each) for rated in before(each)],
+                after=[] if after is None else [rated.told(each) for rated in after(each)],
             )
         )
     return [each for each in found if each.n]
 
 
-def _categories(opened: Opened, measured: Measured) -> Iterator[_Categories]:
-    groupings = opened.data.groupings
-    asked = [_known(item, groupings[item.name].missing) for item in measured.sample.attributes.values()]
+def _categories(
+    attributes: Mapping[str, Attribute], parts: Mapping[str, Attribute], groupings: Mapping[str, Grouping]
+) -> Iterator[Categories]:
+    asked = [_known(item, groupings[item.name].missing) for item in attributes.values()]
     columns = {item.name: frozenset(each.column for each in groupings[item.name].columns) for item in asked}
     done = set()
     for item in asked:
         if len(columns[item.name]) == 1:
             done.add(columns[item.name])
             names = tuple((name,) for name in item.groups)
-            yield _Categories((item.name,), columns[item.name], item.codes, names, item.privileged)
-    for name, column in measured.sample.columns.items():
+            yield Categories((item.name,), columns[item.name], item.codes, names, item.privileged)
+    for name, column in parts.items():
         if frozenset({name}) not in done:
             names = tuple((group,) for group in column.groups)
-            yield _Categories((name,), frozenset({name}), column.codes, names)
-    for cells in all_cells(asked, groupings, measured.sample.columns):
+            yield Categories((name,), frozenset({name}), column.codes, names)
+    for cells in all_cells(asked, groupings, parts):
         its = frozenset(cells.attributes)
         whole = next((item for item in asked if columns[item.name] == its), None)
         its = its.union(*(columns[name] for name in cells.attributes if name in columns))
-        yield _Categories(cells.attributes, its, cells.codes, cells.names, _privileged(cells, whole))
+        yield Categories(cells.attributes, its, cells.codes, cells.names, _privileged(cells, whole))
 
 
 def _privileged(cells: Cells, whole: Attribute | None) -> int | None:
@@ -131,12 +167,12 @@ def _known(item: Attribute, missing: int | None) -> Attribute:
     return replace(item, codes=np.where(item.codes == missing, -1, item.codes), privileged=privileged)
 
 
-def _rates(opened: Opened, measured: Measured, its: _Categories, outcome: Outcome) -> list[RateImpact]:
+def _rates(opened: Opened, measured: Measured, outcome: Outcome, its: Categories) -> list[Rated]:
     """Return selection rates (but for a regression) and scoring rates."""
     weight = measured.sample.weight
     found = []
     if outcome.chosen is not None:
-        found.append(_Rated("selection", its, outcome.chosen, weight).told())
+        found.append(_rated("selection", its, outcome.chosen, weight))
     median = weighted_median(outcome.scores, weight)
     if median is not None:
         negative = opened.data.favorable == "negative"
@@ -144,35 +180,67 @@ def _rates(opened: Opened, measured: Measured, its: _Categories, outcome: Outcom
         turned = -outcome.scores if negative else outcome.scores
         shown = 1 - outcome.scores if negative and outcome.chosen is not None else outcome.scores
         at = 1 - median if negative and outcome.chosen is not None else median
-        found.append(_Rated("scoring", its, above, weight, turned, shown, at).told())
+        found.append(_rated("scoring", its, above, weight, turned, shown, at))
     return found
 
 
+def _rated(
+    rate: Literal["selection", "scoring"],
+    its: Categories,
+    chosen: Mask,
+    weight: FloatArray | None,
+    scores: FloatArray | None = None,
+    shown: FloatArray | None = None,
+    median: float | None = None,
+) -> Rated:
+    """Return a rate of rows; `scores` [N] are higher where more favourable, `shown` [N] is what a reader is told."""
+    k = len(its.names)
+    nobody = np.zeros(len(chosen), np.int64)
+    return Rated(
+        rate,
+        count(chosen, nobody, its.codes, k, weight),
+        None if shown is None else group_means(shown, its.codes, k, weight),
+        None if scores is None else lambda reference: standardised_differences(scores, its.codes, k, reference, weight),
+        median,
+    )
+
+
 @dataclass(frozen=True, eq=False)
-class _Rated:
-    """The categories with the rows that count as selected; `scores` are higher where more favourable."""
+class Rated:
+    """How often the rows of each category are selected.
+
+    Parameters
+    ----------
+    rate : {"selection", "scoring"}
+    counts : Counts
+        By category; rows that are selected have the favourable decision.
+    means : ndarray of float64, shape [K], or None
+        Mean score of each category.
+    apart : callable or None
+        Returns the standardised mean differences [K] from one category.
+    median : float or None
+        Of a scoring rate, what the score is above.
+    """
 
     rate: Literal["selection", "scoring"]
-    its: _Categories
-    chosen: Mask
-    weight: FloatArray | None
-    scores: FloatArray | None = None
-    shown: FloatArray | None = None
+    counts: Counts
+    means: FloatArray | None = None
+    apart: Callable[[int], FloatArray] | None = None
     median: float | None = None
 
-    def told(self) -> RateImpact:
-        counts = self._counts()
+    def told(self, its: Categories) -> RateImpact:
+        """Return the report's entry."""
+        counts, means = self.counts, self.means
         rates, n = selection_rates(counts), counts.n
         shares = n / max(int(n.sum()), 1)
         small = shares < SMALL_SHARE
         top = highest(rates)
         large = highest(rates, ~small) if small[n > 0].any() else None
-        references = {"highest": top, "large": large, "privileged": self.its.privileged}
-        beside = {name: self._beside(counts, at) for name, at in references.items()}
-        means = self._means()
+        references = {"highest": top, "large": large, "privileged": its.privileged}
+        beside = {name: self._beside(at) for name, at in references.items()}
         groups = [
             GroupImpact(
-                groups=list(self.its.names[k]),
+                groups=list(its.names[k]),
                 n=int(n[k]),
                 share=float(shares[k]),
                 small=bool(small[k]),
@@ -187,25 +255,14 @@ class _Rated:
             for k in range(len(n))
             if n[k]
         ]
-        names = {name: None if at is None else list(self.its.names[at]) for name, at in references.items()}
+        names = {name: None if at is None else list(its.names[at]) for name, at in references.items()}
         return RateImpact(rate=self.rate, median=self.median, groups=groups, **names)
 
-    def _counts(self) -> Counts:
-        nobody = np.zeros(len(self.chosen), np.int64)
-        return count(self.chosen, nobody, self.its.codes, len(self.its.names), self.weight)
-
-    def _means(self) -> FloatArray | None:
-        if self.shown is None:
-            return None
-        return group_means(self.shown, self.its.codes, len(self.its.names), self.weight)
-
-    def _beside(self, counts: Counts, reference: int | None) -> Sequence[Compared] | None:
+    def _beside(self, reference: int | None) -> Sequence[Compared] | None:
         if reference is None:
             return None
-        found, k = impact(counts, reference), len(self.its.names)
-        smd = np.full(k, np.nan)
-        if self.scores is not None:
-            smd = standardised_differences(self.scores, self.its.codes, k, reference, self.weight)
+        found, k = impact(self.counts, reference), self.counts.n_groups
+        smd = np.full(k, np.nan) if self.apart is None else self.apart(reference)
         flags = [
             None if np.isnan(ratio) else bool(flag)
             for ratio, flag in zip(found.ratio, found.below_four_fifths, strict=True)
@@ -221,3 +278,7 @@ class _Rated:
             Compared(below_four_fifths=flags[at], **{name: float(values[at]) for name, values in columns.items()})
             for at in range(k)
         ]
+
+
+Rater = Callable[[Categories], list[Rated]]
+"""Returns the rates of categories."""

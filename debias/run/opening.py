@@ -54,8 +54,29 @@ def open_request(request: Request) -> Opened:
     roles = [role for role, source in sources.items() if source is not None]
     reads = [partial(read_table, sources[role], role) for role in roles]
     network, *read = together(partial(open_network, request), *reads)
-    request, _ = together(partial(replace, request, task=task_of(network)), partial(_check_uncut, request, network))
+    request = with_task(request, network)
     tables: dict[str, Table] = dict(zip(roles, read, strict=True))
+    threshold, decision = operating_point(request, network)
+    data = _prepared(network, tables["data"], request)
+    request = replace(request, attr=tuple(data.groupings))  # sex * race is sex*race from here on
+    return Opened(request, network, threshold, decision, data, tables)
+
+
+def with_task(request: Request, network: Network) -> Request:
+    """Return the request with what the network predicts.
+
+    Raises
+    ------
+    UsageError
+        It asks for what is not for such a network.
+    """
+    asked: Request
+    asked, _ = together(partial(replace, request, task=task_of(network)), partial(_check_uncut, request, network))
+    return asked
+
+
+def operating_point(request: Request, network: Network) -> tuple[float, Literal["score", "argmax"]]:
+    """Return where the deployed system cuts the score, and how it decides: as asked, else by contract."""
     told = network.contract.output if network.contract else None
     threshold = request.threshold if request.threshold is not None else (told.threshold if told else None)
     decision = request.decision or (told.decision if told else None) or "score"
@@ -71,10 +92,7 @@ def open_request(request: Request) -> Opened:
         raise UsageError(
             Problem("--decision argmax is for two-class outputs, this network has one score", str(request.model))
         )
-    threshold = 0.5 if threshold is None or decision == "argmax" else threshold
-    data = _prepared(network, tables["data"], request)
-    request = replace(request, attr=tuple(data.groupings))  # sex * race is sex*race from here on
-    return Opened(request, network, threshold, decision, data, tables)
+    return 0.5 if threshold is None or decision == "argmax" else threshold, decision
 
 
 def task_of(network: Network) -> Task:

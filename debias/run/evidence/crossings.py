@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -38,6 +39,10 @@ class Cells:
         return None
 
 
+Tell = Callable[[Cells], list[GroupFigures]]
+"""Returns the figures of every cell."""
+
+
 def crossings(
     measured: Measured,
     groupings: Mapping[str, Grouping],
@@ -55,9 +60,11 @@ def crossings(
     before, after : ndarray, shape [N]
         Decisions (bool) or predictions (float64) of the two networks; no `after` for an audit.
     """
-    attributes = list(measured.sample.attributes.values())
-    each = all_cells(attributes, groupings, measured.sample.columns)
-    return [_crossing(measured, cells, before, after) for cells in each if cells.names]
+    sample = measured.sample
+    each = all_cells(list(sample.attributes.values()), groupings, sample.columns)
+    one = partial(_figures, measured, before)
+    two = None if after is None else partial(_figures, measured, after)
+    return [crossing(cells, one, two) for cells in each if cells.names]
 
 
 def all_cells(
@@ -99,21 +106,22 @@ def _crossed(attributes: Sequence[Attribute]) -> Cells:
     return Cells(tuple(item.name for item in attributes), codes, names)
 
 
-def _crossing(measured: Measured, cells: Cells, before: npt.NDArray[Any], after: npt.NDArray[Any] | None) -> Crossing:
-    sides = [_figures(measured, cells, each) if each is not None else None for each in (before, after)]
-    assert sides[0] is not None
+def crossing(cells: Cells, before: Tell, after: Tell | None = None, amounts: IntArray | None = None) -> Crossing:
+    """Return the figures of groups crossed; `amounts` [N] are the rows that each of the rows stands for."""
+    one, two = before(cells), None if after is None else after(cells)
+    unknown = cells.codes < 0
     return Crossing(
         attributes=list(cells.attributes),
         cells=[
-            CrossedGroup(groups=list(names), before=sides[0][index], after=sides[1][index] if sides[1] else None)
+            CrossedGroup(groups=list(names), before=one[index], after=two[index] if two else None)
             for index, names in enumerate(cells.names)
-            if sides[0][index].n
+            if one[index].n
         ],
-        unknown=int((cells.codes < 0).sum()),
+        unknown=int(unknown.sum() if amounts is None else amounts[unknown].sum()),
     )
 
 
-def _figures(measured: Measured, cells: Cells, decided: npt.NDArray[Any]) -> list[GroupFigures]:
+def _figures(measured: Measured, decided: npt.NDArray[Any], cells: Cells) -> list[GroupFigures]:
     sample, scorer = measured.sample, measured.scorer
     if sample.target is not None:
         found = moments(decided, sample.target, cells.codes, len(cells.names), sample.weight)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -9,12 +10,12 @@ import torch
 from torch import Tensor
 
 from debias.fairness import metrics
-from debias.fairness.counts import FloatArray
+from debias.fairness.counts import Counts, FloatArray
 from debias.fairness.thresholds import Scores, counts_at, thinned
-from debias.model.head import sigmoid
+from debias.model.head import Head, sigmoid
 from debias.objective import Scorer
 from debias.report.values.evidence import Sweep, SweepPoint
-from debias.run.figures import Measured, probability
+from debias.run.figures import Frame, Measured, probability
 from debias.run.opening import Opened
 
 MOST = 201
@@ -46,29 +47,43 @@ def sweep(opened: Opened, measured: Measured, output: Tensor, network: Literal["
     if not isinstance(scorer, Scorer) or any(item.codes and item.role == "group" for item in opened.network.inputs):
         return None
     scores = head.scores(output).numpy()
+    sample, y = measured.sample, 1 - measured.sample.y if scorer.flipped else measured.sample.y
+    cuts, shown = chosen(head, opened.threshold, np.unique(scores))
+    counted = [
+        counts_at(scores, cuts, y, item.codes, len(item.groups), sample.weight, below=scorer.flipped)
+        for item in scorer.attributes
+    ]
+    return Sweep(network=network, deployed=opened.threshold, points=points(measured.frame, shown, counted))
+
+
+def chosen(head: Head, threshold: float, cuts: Scores) -> tuple[Scores, FloatArray]:
+    """Return at which scores to cut, and the threshold that a reader is told of each.
+
+    Parameters
+    ----------
+    head : Head
+        Of the network.
+    threshold : float
+        Where the deployed system cuts.
+    cuts : ndarray, shape [M]
+        Ascending scores that it may be cut at.
+    """
     logits = head.kind in {"logit", "logits2"}
-    cuts = np.unique(scores)
     shown = np.minimum(sigmoid(cuts), probability(np.inf)) if logits else cuts.astype(np.float64)
     if shown[0] > 0:  # from here every row is positive
         cuts = np.concatenate([np.array([-np.inf if logits else 0.0], cuts.dtype), cuts])
         shown = np.concatenate([[0.0], shown])
     # Compared as the decision itself compares, so that no rounding comes between.
-    upto = int((torch.from_numpy(cuts) <= head.cut(opened.threshold)).sum())
+    upto = int((torch.from_numpy(cuts) <= head.cut(threshold)).sum())
     if upto:  # the deployed threshold may be a score but for its last digits
-        shown[upto - 1] = min(shown[upto - 1], opened.threshold)
+        shown[upto - 1] = min(shown[upto - 1], threshold)
     neighbours = {min(max(place, 0), len(cuts) - 1) for place in (upto - 1, upto)}
     index = thinned(shown, MOST, neighbours)
-    points = _points(measured, scorer, scores, cuts[index], shown[index])
-    return Sweep(network=network, deployed=opened.threshold, points=points)
+    return cuts[index], shown[index]
 
 
-def _points(measured: Measured, scorer: Scorer, scores: Scores, cuts: Scores, shown: FloatArray) -> list[SweepPoint]:
-    sample, constraints = measured.sample, scorer.objective.constraints
-    y = 1 - sample.y if scorer.flipped else sample.y
-    counted = [
-        counts_at(scores, cuts, y, item.codes, len(item.groups), sample.weight, below=scorer.flipped)
-        for item in scorer.attributes
-    ]
+def points(frame: Frame, shown: FloatArray, counted: Sequence[Sequence[Counts]]) -> list[SweepPoint]:
+    """Return the points of a sweep, from counts by the groups of each attribute at each threshold."""
     return [
         SweepPoint(
             threshold=float(threshold),
@@ -76,7 +91,7 @@ def _points(measured: Measured, scorer: Scorer, scores: Scores, cuts: Scores, sh
             selection_rate=float(metrics.selection_rates(each[0].total)[0]),
             biases=[
                 metrics.bias(counts, constraint.metric, item.privileged).value
-                for counts, constraint, item in zip(each, constraints, scorer.attributes, strict=True)
+                for counts, constraint, item in zip(each, frame.objective.constraints, frame.attributes, strict=True)
             ],
         )
         for threshold, each in zip(shown, zip(*counted, strict=True), strict=True)

@@ -1,0 +1,187 @@
+"""The two passes over a file: distinct values, then scores; every piece of the file is a job of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+from debias import jobs
+from debias.data import distinct
+from debias.data.batch_inputs import BatchInputs
+from debias.data.batches import Piece, Stream
+from debias.data.clusters import policy
+from debias.errors import DebiasError
+from debias.fairness.counts import Counts
+from debias.fairness.histogram import HistogramOfBatches
+from debias.fairness.pooled import Pooled
+from debias.methods.base import Progress
+from debias.model import effects
+from debias.model.network import Network
+from debias.run.opening import open_network
+from debias.run.request import Request
+from debias.run.streaming.tally import Tally
+
+Part = TypeVar("Part")
+
+PRELOAD = ("torch", "pandas", "pyarrow.parquet", "debias.run")
+
+
+@dataclass
+class Scoring:
+    """What scores the rows of a file: the network, and how a batch becomes its inputs; opened once in each process.
+
+    Parameters
+    ----------
+    request : Request
+    stream : Stream
+    inputs : BatchInputs
+    threshold : float
+    decision : {"score", "argmax"}
+    cells : int
+        Number of cells G.
+    rows : int
+        Rows of a batch.
+    network : Network, optional
+        Where it is open already; it stays behind when this goes to another process.
+    """
+
+    request: Request
+    stream: Stream
+    inputs: BatchInputs
+    threshold: float
+    decision: Any
+    cells: int
+    rows: int
+    network: Network | None = field(default=None, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "network": None}
+
+    def opened(self) -> Scoring:
+        """Return this with the network open."""
+        if self.network is None:
+            self.network = open_network(self.request)
+        return self
+
+    def tally(self, piece: Piece) -> Tally:
+        """Return the tally of the rows of a piece."""
+        network = self.network
+        assert network is not None
+        head, cells = network.head, self.cells
+        unseen = policy(self.inputs.columns, network.contract)
+        scores = HistogramOfBatches((cells,), splits=(head.cut(self.threshold),))
+        total: tuple[Counts, Pooled] | None = None
+        disagreements = 0
+        for before, batch in self.stream.batches(piece, self.inputs.reads, self.rows):
+            sample, cell = self.inputs.sample(batch, before)
+            if not len(sample):
+                continue
+            sample = effects.filled(network, sample, unseen)
+            output = network.outputs(sample)
+            decided = head.decide(output, self.threshold, self.decision).numpy()
+            if head.classes == 2:
+                other = head.decide(output, self.threshold, "score" if self.decision == "argmax" else "argmax")
+                disagreements += int((decided != other.numpy()).sum())
+            y, weight = sample.y, sample.weight
+            scores.add(head.scores(output).numpy(), y, (cell,), weight)
+            probability = head.probabilities(output).double().numpy()
+            labelled = cell * 2 + y
+            found = _counts(labelled * 2 + decided, cells, weight), Pooled.of(probability, labelled, 2 * cells, weight)
+            total = found if total is None else (total[0] + found[0], total[1] + found[1])
+        if total is None:
+            total = _counts(np.empty(0, np.int64), cells, None), Pooled.of(np.empty(0), np.empty(0, np.int64), 2 * cells)
+            scores.add(np.empty(0, _dtype(network)), *[np.empty(0, np.int64)], (np.empty(0, np.int64),))
+        return Tally(total[0], scores.result(), total[1], disagreements)
+
+
+def _dtype(network: Network) -> Any:
+    return np.float64 if network.dtype == torch.float64 else np.float32
+
+
+def _counts(place: Any, cells: int, weight: Any) -> Counts:
+    """Return counts by cell, label and decision, from the place of each row among these."""
+    size, shape = 4 * (cells + 1), (cells + 1, 2, 2)
+    rows = np.bincount(place, minlength=size).reshape(shape).astype(np.int64)
+    if weight is None:
+        return Counts(rows, rows.astype(np.float64), rows.astype(np.float64))
+    weights, squares = (np.bincount(place, each, minlength=size).reshape(shape) for each in (weight, weight**2))
+    return Counts(rows, weights.astype(np.float64), squares.astype(np.float64))
+
+
+def distinct_rows(stream: Stream, columns: Sequence[str], backend: jobs.Backend, progress: Progress) -> Any:
+    """Return the distinct rows of some columns of a file, see `debias.data.distinct`."""
+    work = [partial(_distinct, stream, piece, tuple(columns)) for piece in stream.pieces]
+    return _summed(
+        work, None, lambda one, two: distinct.together([one, two], columns, stream.name), backend, progress, "values"
+    )
+
+
+def _distinct(stream: Stream, piece: Piece, columns: tuple[str, ...], context: Any, tell: Any) -> Any:
+    del context, tell
+    return distinct.distinct(stream, piece, columns)
+
+
+def tallied(scoring: Scoring, backend: jobs.Backend, progress: Progress) -> Tally:
+    """Return the tally of a whole file."""
+    work = [partial(_tally, piece) for piece in scoring.stream.pieces]
+    return _summed(work, scoring.opened, lambda one, two: one + two, backend, progress, "rows")
+
+
+def _tally(piece: Piece, scoring: Scoring, tell: Any) -> Tally:
+    del tell
+    return scoring.tally(piece)
+
+
+def _summed(
+    work: Sequence[Callable[[Any, Any], Part]],
+    setup: Callable[[], Any] | None,
+    add: Callable[[Part, Part], Part],
+    backend: jobs.Backend,
+    progress: Progress,
+    name: str,
+) -> Part:
+    """Run one job for each piece and add up what they return, in the order of the pieces.
+
+    Parts are added as soon as those before them are, and not kept; of several errors the first in the file is raised.
+    """
+    adding = _Adding(add)
+    todo = [jobs.Job(f"{name} {number + 1}", _Boxed(call)) for number, call in enumerate(work)]
+    jobs.map(todo, setup=setup, backend=backend, progress=progress, each=adding.heard)
+    return adding.result()
+
+
+@dataclass(frozen=True)
+class _Boxed:
+    """A job whose result can be taken out of its outcome."""
+
+    call: Callable[[Any, Any], Any]
+
+    def __call__(self, context: Any, tell: Any) -> list[Any]:
+        return [self.call(context, tell)]
+
+
+@dataclass
+class _Adding:
+    add: Callable[[Any, Any], Any]
+    total: Any = None
+    done: int = 0
+    waiting: dict[int, jobs.Outcome[list[Any]]] = field(default_factory=dict)
+
+    def heard(self, index: int, outcome: jobs.Outcome[list[Any]]) -> None:
+        self.waiting[index] = outcome
+        for each in self._in_order():
+            part = each.get().pop()
+            self.total = part if self.total is None else self.add(self.total, part)
+
+    def _in_order(self) -> Iterator[jobs.Outcome[list[Any]]]:
+        while self.done in self.waiting:
+            self.done += 1
+            yield self.waiting.pop(self.done - 1)
+
+    def result(self) -> Any:
+        return self.total

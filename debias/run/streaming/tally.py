@@ -1,0 +1,84 @@
+"""What is counted of the rows of a table as they pass; tallies of its pieces add up in their order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from debias.fairness.counts import Counts, FloatArray, IntArray
+from debias.fairness.histogram import Histogram
+from debias.fairness.pooled import Pooled
+
+Cells = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """Rows by cell, label and decision, with their scores.
+
+    Labels and decisions are the model's: 1 is the positive value. Every array has one entry or row for each cell G.
+
+    Parameters
+    ----------
+    counts : Counts
+        By cell, label and decision, shape [G + 1, 2, 2]; the last cell is empty.
+    scores : Histogram
+        What the network's output is cut by, with the cells as its groups.
+    probabilities : Pooled
+        P(positive) by cell and label, shape [G, 2].
+    disagreements : int
+        Rows where argmax and score disagree.
+    swapped : mapping of str to tuple of float
+        For each attribute that is swapped: Σ w \\|change\\| and Σ w over rows and other groups.
+    telling : mapping
+        Columns of the inputs that may tell an attribute, see `debias.run.streaming.telling`.
+    """
+
+    counts: Counts
+    scores: Histogram
+    probabilities: Pooled
+    disagreements: int = 0
+    swapped: dict[str, FloatArray] = field(default_factory=dict)
+    telling: dict[str, Any] = field(default_factory=dict)
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.counts + other.counts,
+            self.scores + other.scores,
+            self.probabilities + other.probabilities,
+            self.disagreements + other.disagreements,
+            {name: each + other.swapped[name] for name, each in self.swapped.items()},
+            {name: each + other.telling[name] for name, each in self.telling.items()},
+        )
+
+
+def regrouped(counts: Counts, codes: IntArray, n_groups: int, *, flipped: bool = False) -> Counts:
+    """Return counts by cell as counts by group.
+
+    Parameters
+    ----------
+    counts : Counts
+        By cell, shape [G + 1, 2, 2].
+    codes : ndarray of int64, shape [G]
+        Group of each cell; −1 where it is missing.
+    n_groups : int
+        Number of groups K.
+    flipped : bool
+        The favourable label and decision are the negative ones.
+    """
+    group = np.where(codes < 0, n_groups, codes)
+
+    def summed(each: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        found = np.zeros((n_groups + 1, 2, 2), each.dtype)
+        np.add.at(found, group, each[:-1])
+        return found[:, ::-1, ::-1] if flipped else found
+
+    return Counts(summed(counts.rows), summed(counts.weights), summed(counts.squares))
+
+
+def labels_turned(counts: Counts) -> Counts:
+    """Return counts with the two labels exchanged."""
+    return replace(counts, rows=counts.rows[:, ::-1], weights=counts.weights[:, ::-1], squares=counts.squares[:, ::-1])
