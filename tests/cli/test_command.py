@@ -1,4 +1,4 @@
-"""The installed command, as a process of its own."""
+"""The command as a process of its own."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from pathlib import Path
 import pytest
 
 import debias
+from tests import warm
 
 # typer itself imports pydantic to show a default; ours is in the values that a verb returns.
 HEAVY = {"numpy", "pandas", "pyarrow", "scipy", "sklearn", "torch", "debias.report.values.report", "debias.contract"}
 VERBS = ("inspect", "audit", "threshold", "prune", "gda", "contract")
 
 
-def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def python(code: str, interpreter: str = sys.executable, **environment: str) -> subprocess.CompletedProcess[str]:
     variables = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", **environment}
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=variables, encoding="utf-8", check=False
+        [interpreter, "-c", code], capture_output=True, text=True, env=variables, encoding="utf-8", check=False
     )
 
 
 def debias_command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return python(
         f"import sys; sys.argv = {['debias', *arguments]!r}; from debias.cli.main import main; sys.exit(main())",
+        warm.python(),
         **environment,
     )
 
@@ -69,7 +71,7 @@ def test_version() -> None:
     told = dict(line.split(" ", 1) for line in libraries)
     assert told["python"] == platform.python_version()
     for name in {"torch", "numpy", "pandas", "scipy"}:
-        assert told[name] == python(f"import {name}; print({name}.__version__, end='')").stdout
+        assert told[name] == python(f"import {name}; print({name}.__version__, end='')", warm.python()).stdout
 
 
 def test_module_is_the_command() -> None:
@@ -157,7 +159,8 @@ def prune(*arguments, progress=None, **settings):
         time.sleep(30)
     return examples.report()
 run.prune = prune
-sys.modules["debias.run"] = run
+import debias
+sys.modules["debias.run"] = debias.run = run
 sys.argv = ["debias", "prune", "m.pt", "--data", "d.csv", "--attr", "sex", "--eps", "0.05", *sys.argv[1:]]
 from debias.cli.main import main
 sys.exit(main())
@@ -167,7 +170,7 @@ sys.exit(main())
 def test_ctrl_c_ends_with_130(tmp_path: Path) -> None:
     root = str(Path(__file__).parents[2])
     with subprocess.Popen(
-        [sys.executable, "-c", STAND_IN, "--report", "r.json"],
+        [warm.python(), "-c", STAND_IN, "--report", "r.json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -189,7 +192,7 @@ def test_ctrl_c_ends_with_130(tmp_path: Path) -> None:
 def test_the_progress_bar_is_for_terminals(tmp_path: Path, flags: list[str]) -> None:
     ours, theirs = os.openpty()
     result = subprocess.run(
-        [sys.executable, "-c", STAND_IN, *flags],
+        [warm.python(), "-c", STAND_IN, *flags],
         stdout=subprocess.PIPE,
         stderr=theirs,
         cwd=tmp_path,
