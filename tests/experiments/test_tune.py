@@ -28,6 +28,7 @@ from debias.report.values.tuning import Tuning
 from debias.run.training import train
 from debias.training.kinds import KINDS
 from tests.training.clients import clients
+from tests.warm import python
 
 optuna = pytest.importorskip("optuna")
 
@@ -99,7 +100,7 @@ def test_a_killed_search_goes_on_where_it_was(place: Path) -> None:
     whole = run(out="whole.pt")
     (place / "script.py").write_text(textwrap.dedent(SCRIPT).format(asked=repr(ASKED)))
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    killed = subprocess.run([sys.executable, "script.py"], env=environment, check=False, capture_output=True)
+    killed = subprocess.run([python(), "script.py"], env=environment, check=False, capture_output=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not Path("m.pt").exists()
     again = run()
