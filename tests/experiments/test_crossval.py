@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from debias.experiments.crossval.jobs import Bench, Protocol, fold_result
 from debias.experiments.variants import Variant, baselines, variants
 from debias.report.values.crossval import CrossValidation
 from tests.experiments.crossval_table import CLASSES, NUMBERS, SETTINGS, table
+from tests.warm import python
 
 KINDS = ("medl", "fair-adb-medl:lambda_fair=1,attr=sex")
 
@@ -202,11 +202,11 @@ crossval({kinds!r}, table(), work={folder!r}, **CLASSES)
 
 def test_a_run_that_was_killed_goes_on(whole: tuple[CrossValidation, Path], tmp_path: Path) -> None:
     script = SCRIPT.format(kinds=list(KINDS), folder=str(tmp_path))
-    running = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[2])
+    running = subprocess.Popen([python(), "-c", script], cwd=Path(__file__).parents[2], stdout=subprocess.PIPE)
     while running.poll() is None and not list(tmp_path.glob("*.npz")):
         time.sleep(0.02)
     running.kill()
-    running.wait()
+    running.communicate()
     before = len(list(tmp_path.glob("*.npz")))
     found = crossval(KINDS, table(), work=tmp_path, **CLASSES)
     assert sum(run.resumed for model in found.models for run in model.folds) == before > 0
