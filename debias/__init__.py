@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from debias.errors import ContractError, DataError, DebiasError, ModelError, UsageError, WriteError
     from debias.experiments.compare import compare
     from debias.experiments.crossval import crossval
+    from debias.experiments.fleet import fleet
     from debias.experiments.importance import importance
     from debias.experiments.tune import tune
     from debias.report.values.comparison import Comparison
     from debias.report.values.difference import Difference
+    from debias.report.values.fleet import Fleet
     from debias.report.values.inspection import Inspection
     from debias.report.values.report import Report
     from debias.report.values.training import TrainingReport
@@ -48,6 +50,7 @@ _HOME = {
     ),
     "Comparison": "debias.report.values.comparison",
     "Difference": "debias.report.values.difference",
+    "Fleet": "debias.report.values.fleet",
     "Inspection": "debias.report.values.inspection",
     "Report": "debias.report.values.report",
     "TrainingReport": "debias.report.values.training",
@@ -58,6 +61,7 @@ _HOME = {
     "crossval": "debias.experiments.crossval",
     "data_set": "debias.run.catalog",
     "diff": "debias.run.differing",
+    "fleet": "debias.experiments.fleet",
     "importance": "debias.experiments.importance",
     "train": "debias.run.training",
     "tune": "debias.experiments.tune",
@@ -70,6 +74,7 @@ __all__ = [  # one name for every method
     "DataError",
     "DebiasError",
     "Difference",
+    "Fleet",
     "Inspection",
     "ModelError",
     "Report",
@@ -86,6 +91,7 @@ __all__ = [  # one name for every method
     "crossval",
     "data_set",
     "diff",
+    "fleet",
     "importance",
     "inspect",
     "repair",

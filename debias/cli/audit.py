@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from importlib import import_module
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from debias.cli import arguments
-from debias.cli.delivery import Delivery
+from debias.cli.delivery import Delivery, FleetReportOptions
+from debias.cli.fleet import run
 from debias.cli.options import MeasureOptions
-from debias.cli.verbs import CONSTRAINT, verb
+from debias.cli.verbs import CONSTRAINT, OUTPUT, verb
+from debias.errors import Problem, UsageError
+
+if TYPE_CHECKING:
+    from debias.report.values.fleet import Fleet
 
 
 @dataclass(frozen=True, kw_only=True)
 class AuditOptions(MeasureOptions):
     """An audit: the bound may be left out."""
 
+    model: Annotated[
+        list[Path],
+        typer.Argument(metavar="MODEL", help="TorchScript .pt or torch.export .pt2 file; several as DIR/*.pt."),
+    ]
     eps: Annotated[
         float | None,
         typer.Option(
@@ -45,6 +56,14 @@ class AuditOptions(MeasureOptions):
             rich_help_panel=CONSTRAINT,
         ),
     ] = 0
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Of several models: folder where a JSON report of each is kept, and the summary. Default: none is.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
     fresh_adversary: Annotated[
         bool,
         typer.Option(
@@ -60,17 +79,58 @@ def register(app: typer.Typer) -> None:
 
     @verb(app, "audit", AuditOptions)
     def audit(options: AuditOptions) -> int:
-        """Measure performance and bias per group; the exit code says whether the bound holds."""
-        delivery = Delivery(options, inputs=(options.model, options.data, options.contract))
+        """Measure performance and bias per group; the exit code says whether the bound holds.
+
+        Several models are audited each in a process of its own, as debias fleet does it: one table with a line for
+        each, and one exit code, the gravest of all.
+        """
         own = {
             "sd_ddof": options.sd_ddof,
             "draws": options.draws,
             "fresh_adversary": options.fresh_adversary,
         }
-        report = import_module("debias.run").audit(
-            options.model, options.data, eps=options.eps, **own, **measured(options)
-        )
+        if len(options.model) > 1:
+            return several(options, {**measured(options), **own})
+        (model,) = options.model
+        delivery = Delivery(options, inputs=(model, options.data, options.contract))
+        report = import_module("debias.run").audit(model, options.data, eps=options.eps, **own, **measured(options))
         return delivery.hand_over(report)
+
+
+def several(options: AuditOptions, asked: Mapping[str, Any]) -> int:
+    """Audit several models as a fleet and return the exit code; results are kept where --out says so."""
+    problems = [
+        Problem("is for one model", flag, "Leave it out, or audit the models one by one.")
+        for flag, given in {
+            "--baseline": options.baseline,
+            "--write-baseline": options.write_baseline,
+            "--card": options.card,
+            "--mlflow": options.mlflow,
+        }.items()
+        if given is not None
+    ]
+    if problems:
+        raise UsageError(problems)
+    defaults = {item.name: item.default for item in fields(options)}
+    jobs = {
+        name: value for name, value in asked.items() if name != "trust" and value not in (None, (), defaults.get(name))
+    }
+    jobs |= {"data": options.data, "eps": options.eps}
+
+    def told(value: Fleet) -> Fleet:
+        code = 0 if options.exit_zero and value.exit_code in (1, 3) else value.exit_code
+        return value.model_copy(update={"exit_code": code})
+
+    from debias.experiments.fleet.document import Document
+
+    shown = {item.name: getattr(options, item.name) for item in fields(FleetReportOptions)}
+    return run(
+        FleetReportOptions(**shown),
+        Document({"defaults": jobs, "jobs": [{"model": model} for model in options.model]}, flags=True),
+        told=told,
+        out=options.out,
+        trust=options.trust,
+    )
 
 
 def measured(options: MeasureOptions) -> dict[str, object]:

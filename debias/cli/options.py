@@ -25,10 +25,9 @@ from debias.cli.verbs import CONSTRAINT, DATA, MODEL, OUTPUT, SEARCH
 
 
 @dataclass(frozen=True, kw_only=True)
-class FileOptions:
-    """The model file."""
+class TrustOptions:
+    """Whether the checks before loading count."""
 
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="TorchScript .pt or torch.export .pt2 file.")]
     trust: Annotated[
         bool,
         typer.Option(
@@ -40,8 +39,15 @@ class FileOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelOptions(FileOptions):
-    """The model file and how to read it."""
+class FileOptions(TrustOptions):
+    """The model file."""
+
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="TorchScript .pt or torch.export .pt2 file.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadingOptions(TrustOptions):
+    """How a model file is read."""
 
     contract: Annotated[
         Path | None,
@@ -51,6 +57,11 @@ class ModelOptions(FileOptions):
             rich_help_panel=MODEL,
         ),
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions(ReadingOptions, FileOptions):
+    """The model file and how to read it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +158,7 @@ class OutputOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasureOptions(GateOptions, ColumnOptions, OutputOptions, ModelOptions):
+class MeasureOptions(GateOptions, ColumnOptions, OutputOptions, ReadingOptions):
     """What an audit and every repair ask for, but for the bound."""
 
     device: Annotated[
@@ -233,7 +244,7 @@ class MeasureOptions(GateOptions, ColumnOptions, OutputOptions, ModelOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RepairOptions(MeasureOptions):
+class RepairOptions(MeasureOptions, FileOptions):
     """What every repairing verb asks for."""
 
     eps: Annotated[

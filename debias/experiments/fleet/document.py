@@ -34,15 +34,21 @@ class Document:
         What relative paths are relative to.
     lines : mapping of tuple to int
         Lines of the file by place, as far as they are known.
+    flags : bool
+        The values came as flags, which places are called by.
     """
 
     value: Any
     name: str = ""
     folder: Path = field(default_factory=Path)
     lines: Mapping[Key, int] = field(default_factory=dict)
+    flags: bool = False
 
     def place(self, key: Key) -> str:
         """Return a place in words: ``fleet.yaml, line 4, jobs[0].eps``."""
+        if self.flags:
+            last = str(key[-1]) if key else ""
+            return "MODEL" if last in ("", "model") else f"--{last.replace('_', '-')}"
         line = next((self.lines[key[:end]] for end in range(len(key), -1, -1) if key[:end] in self.lines), None)
         return ", ".join(part for part in (self.name, "" if line is None else f"line {line}", path_text(key)) if part)
 

@@ -29,12 +29,12 @@ _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 _SETTLED = ("trust", "out", "force", "report", "json", "quiet", "full")
 
 
-def tasks_of(manifest: str | Path | Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[Task]:
+def tasks_of(manifest: str | Path | Mapping[str, Any] | Sequence[Mapping[str, Any]] | Document) -> list[Task]:
     """Return the jobs that a manifest asks for, in its order.
 
     Parameters
     ----------
-    manifest : path, mapping, or sequence of mappings
+    manifest : path, mapping, sequence of mappings, or Document
         A file; or what it would hold, or its jobs alone, with paths relative to the working directory.
 
     Raises
@@ -44,6 +44,8 @@ def tasks_of(manifest: str | Path | Mapping[str, Any] | Sequence[Mapping[str, An
     """
     if isinstance(manifest, str | os.PathLike):
         return of_document(read_document(Path(manifest)))
+    if isinstance(manifest, Document):
+        return of_document(replace(manifest, value=_plain(manifest.value)))
     whole = manifest if isinstance(manifest, Mapping) else {"jobs": list(manifest)}
     return of_document(Document(_plain(whole)))
 

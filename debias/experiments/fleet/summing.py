@@ -103,18 +103,17 @@ def statement_of(counts: dict[str, int]) -> str:
     """Return how the jobs ended, in one sentence."""
     total = sum(counts.values())
     told = {
-        "pass": "meet their bound on the verdict rows",
-        "fail": "miss it",
-        "inconclusive": "are open",
-        "no-bound": "were measured without a bound",
+        "pass": ("meets its bound", "meet their bound"),
+        "fail": ("misses its bound", "miss theirs"),
+        "inconclusive": ("is open", "are open"),
+        "no-bound": ("was measured without a bound", "were measured without a bound"),
     }
-    parts = [f"{counts[name]:,} {words}" for name, words in told.items() if counts.get(name)]
-    without = total - sum(counts.get(name, 0) for name in told)
-    if without:
-        stopped = counts.get("stopped", 0)
-        parts += [f"{without - stopped:,} have no report"] if without > stopped else []
-        parts += [f"{stopped:,} were not done"] if stopped else []
-    return f"Of {count(total, 'model')}, {_joined(parts)}." if parts else "No model was asked for."
+    amounts = [(counts.get(name, 0), words) for name, words in told.items()]
+    stopped = counts.get("stopped", 0)
+    without = total - sum(amount for amount, _ in amounts) - stopped
+    amounts += [(without, ("has no report", "have no report")), (stopped, ("was not done", "were not done"))]
+    parts = [f"{amount:,} {words[amount > 1]}" for amount, words in amounts if amount]
+    return f"Of {count(total, 'model')}, {_joined(parts)}."
 
 
 def _joined(parts: Sequence[str]) -> str:

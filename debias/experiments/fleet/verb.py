@@ -16,6 +16,7 @@ import debias
 from debias import jobs
 from debias.errors import Problem, UsageError, together
 from debias.experiments.fleet.cache import Cache, default_folder
+from debias.experiments.fleet.document import Document
 from debias.experiments.fleet.folder import Folder, output_of
 from debias.experiments.fleet.keys import Digests, Keyed, keyed
 from debias.experiments.fleet.manifest import tasks_of
@@ -53,7 +54,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def fleet(
-    manifest: str | Path | Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    manifest: str | Path | Mapping[str, Any] | Sequence[Mapping[str, Any]] | Document,
     *,
     out: str | Path | None = None,
     resume: bool = False,
@@ -82,7 +83,7 @@ def fleet(
     resume : bool
         Keep the results in `out` whose model, tables, contract, settings and versions are the same.
     force : bool
-        Replace the results in `out`.
+        Replace the results in `out`, but for those that `resume` keeps.
     workers : int, optional
         Jobs at a time; no result depends on it. Default: the cores.
     ray : str, optional
@@ -119,13 +120,13 @@ def fleet(
     limits, tasks, _ = together(
         partial(_limits, memory, cpu_seconds, sandbox),
         partial(tasks_of, manifest),
-        partial(_check, workers, timeout, resume, force),
+        partial(_check, workers, timeout),
     )
     _check_tasks(tasks, out, sandbox)
     run = _Run(
         tasks=tasks,
         limits=limits,
-        workers=workers or jobs.cores(),
+        workers=workers,
         timeout=timeout,
         ray=ray,
         trust=trust,
@@ -135,7 +136,7 @@ def fleet(
     with contextlib.ExitStack() as stack:
         if out is not None:
             run.folder = stack.enter_context(Folder.opened(Path(out), resume=resume, force=force))
-            if force:
+            if force and not resume:
                 run.folder.clear()
         interrupted = False
         try:
@@ -159,7 +160,7 @@ class _Run:
 
     tasks: Sequence[Task]
     limits: jobs.Limits
-    workers: int
+    workers: int | None
     timeout: float | None
     ray: str | None
     trust: bool
@@ -190,7 +191,7 @@ class _Run:
 
     def _backend(self) -> jobs.Backend:
         backend = jobs.backend_for(
-            self.workers,
+            self.workers or jobs.cores(),
             len(self.tasks),
             timeout=self.timeout,
             preload=preload(self.tasks),
@@ -285,7 +286,7 @@ class _Run:
             reused=sum(row.reused is not None for row in each),
             rows=rows,
             isolation=jobs.isolation(self.limits),
-            workers=self.workers,
+            workers=self.workers or jobs.cores(),
             backend="processes" if self.ray is None else "ray",
             seconds=seconds,
             interrupted=interrupted,
@@ -299,8 +300,12 @@ class _Run:
             "out": None if self.folder is None else str(self.folder.path),
             "workers": self.workers,
             "ray": self.ray,
-            "timeout": self.timeout,
-            "memory": self.limits.memory,
+            "timeout": "none" if self.timeout is None else None if self.timeout == TIMEOUT else self.timeout,
+            "memory": "none"
+            if self.limits.memory is None
+            else None
+            if self.limits.memory == bytes_of(MEMORY)
+            else self.limits.memory,
             "cpu_seconds": self.limits.cpu,
             "trust": self.trust,
         }
@@ -326,16 +331,12 @@ def _limits(memory: str | int | None, cpu_seconds: float | None, sandbox: bool) 
     return jobs.Limits(memory=None if memory is None else bytes_of(memory), cpu=cpu_seconds, sandbox=sandbox)
 
 
-def _check(workers: int | None, timeout: float | None, resume: bool, force: bool) -> None:
+def _check(workers: int | None, timeout: float | None) -> None:
     problems = []
     if workers is not None and workers < 1:
         problems.append(Problem(f"{workers!r} is no number of jobs", "--workers", "Give 1 or more."))
     if timeout is not None and not timeout > 0:
         problems.append(Problem(f"{timeout!r} is no time limit", "--timeout", "Give a number of seconds above 0."))
-    if resume and force:
-        problems.append(
-            Problem("one keeps what is there, the other replaces it", "--resume, --force", "Leave one out.")
-        )
     if problems:
         raise UsageError(problems)
 
