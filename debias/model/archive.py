@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import logging
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 Format = Literal["torchscript", "export"]
 
 # read here or needed by nobody: torch gets the program and its numbers only
+_LONGEST = 400  # of what torch tells, which may hold the text of the file
 _NOT_LOADED = ("extra/", *UNUSED)
 
 
@@ -90,10 +93,11 @@ class Archive:
                 warnings.simplefilter("ignore")
                 if self.format == "torchscript":
                     return torch.jit.load(io.BytesIO(self._payload), map_location=device)  # type: ignore[no-untyped-call,no-any-return]
-                program = torch.export.load(io.BytesIO(self._payload))
+                with _unlogged("torch.export"):
+                    program = torch.export.load(io.BytesIO(self._payload))
                 return program if device == "cpu" else _moved(program, device)
         except Exception as error:
-            text = (str(error).strip() or type(error).__name__).splitlines()[0]
+            text = (str(error).strip() or type(error).__name__).splitlines()[0][:_LONGEST]
             raise ModelError(
                 Problem(f"torch {torch.__version__} cannot load it: {text}", str(self.path), "Save the model again.")
             ) from None
@@ -195,6 +199,17 @@ def _needed(files: Mapping[str, bytes]) -> dict[str, bytes]:
         if inner is not None:
             needed[SAMPLE] = entries.rebuild(inner.files)
     return needed
+
+
+@contextlib.contextmanager
+def _unlogged(name: str) -> Iterator[None]:
+    """Keep a library from telling the terminal, with traceback and text of the file, what it raises as well."""
+    logger = logging.getLogger(name)
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _read(path: Path) -> bytes:

@@ -10,6 +10,7 @@ expression of a small grammar; a field that is unknown here is refused.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -322,12 +323,17 @@ def _beyond(payload: Mapping[str, Any], files: Mapping[str, bytes], folder: str)
     sizes = [size["as_int"] for size in meta["sizes"]]
     steps = [step["as_int"] for step in meta["strides"]]
     numbers = (*sizes, *steps, meta["storage_offset"]["as_int"])
-    if any(type(number) is not int or number < 0 for number in numbers) or len(sizes) != len(steps):
+    whole = all(type(number) is int and number >= 0 for number in numbers)
+    if not whole or len(sizes) != len(steps) or len(sizes) > pickles.MAX_SIZES:
         return "an impossible shape"
     if 0 in sizes:
         return ""
     last = numbers[-1] + sum((n - 1) * step for n, step in zip(sizes, steps, strict=True))
-    return "" if (last + 1) * width <= len(files[entry]) else f"the shape {sizes} reaches beyond {payload['path_name']}"
+    if (last + 1) * width > len(files[entry]):
+        return f"the shape {str(sizes)[:60]} reaches beyond {payload['path_name']}"
+    if math.prod(sizes) * width > max(len(files[entry]), pickles.MAX_SHARED):
+        return f"the shape {str(sizes)[:60]} shows the numbers of {payload['path_name']} again and again"
+    return ""
 
 
 def _sample(content: bytes | None) -> list[Problem]:

@@ -55,6 +55,8 @@ class Declarations:
         self.classes: dict[str, ClassText] = {}
         self.functions: dict[str, tuple[str, ast.FunctionDef]] = {}
         self.problems: list[Problem] = []
+        self.calls: dict[str, list[tuple[str, int]]] = {}
+        """What each function of the file calls, with the rounds of the loops around the call."""
 
     def refuse(self, found: str, entry: str, node: ast.AST | None = None, remedy: str = "") -> None:
         """Note a reason against the file, with the line of `node`."""
@@ -98,8 +100,9 @@ def dotted(node: ast.expr) -> str | None:
 class Body:
     """One function: the classes of its names, then every statement."""
 
-    def __init__(self, program: Declarations, entry: str, node: ast.FunctionDef, owner: str | None) -> None:
+    def __init__(self, program: Declarations, entry: str, node: ast.FunctionDef, owner: str | None, name: str) -> None:
         self.program = program
+        self.calls = program.calls.setdefault(name, [])
         self.entry = entry
         self.node = node
         self.owner = owner
@@ -320,6 +323,9 @@ class Body:
             if keyword.arg is None:
                 self.refuse("arguments that are unpacked", node)
             self.expression(keyword.value)
+        called = (self.kind(function) or "") if isinstance(function, ast.Attribute | ast.Name) else ""
+        if called.endswith("()"):
+            self.calls.append((called[:-2], self.rounds))
         if isinstance(function, ast.Attribute):
             self.attribute(function)
             if not self._callable(function):

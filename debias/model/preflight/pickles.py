@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import io
+import math
 import pickle
 import pickletools
 import re
@@ -66,6 +67,10 @@ DEBUG_GLOBALS: frozenset[str] = frozenset({"torch.jit._pickle build_intlist"})
 
 MAX_DEPTH = 200
 """Deepest nesting that is read."""
+MAX_SHARED = 1 << 24
+"""Most numbers of a tensor that shows the same stored ones again and again."""
+MAX_SIZES = 64
+"""Most dimensions of a tensor that torch can compute with."""
 MAX_PICKLE = 8 << 20
 """Largest pickle that is read, in bytes; the numbers of tensors stand outside of it."""
 MAX_FOUND = 40
@@ -147,6 +152,8 @@ def tensor_problems(data: bytes, files: Mapping[str, bytes], folder: str) -> lis
         root = _inert(io.BytesIO(data), tensors).load()
         if _depth(root) > MAX_DEPTH:
             return [f"the pickle is nested more than {MAX_DEPTH} deep"]
+        if _holds_itself(root):
+            return ["the pickle holds an object that is part of itself"]
     except Exception as error:  # whatever a broken pickle makes of the stand-ins
         return [f"the pickle is broken ({bare(error)})"]
     return list(dict.fromkeys(filter(None, (_beyond(tensor, files, folder) for tensor in tensors))))
@@ -201,7 +208,8 @@ def _beyond(tensor: _Tensor, files: Mapping[str, bytes], folder: str) -> str:
         return f"the data of a tensor are missing ({name})"
     held = len(files[name])
     numbers = (storage.count, tensor.offset, *tensor.size, *tensor.stride)
-    if any(type(number) is not int or number < 0 for number in numbers) or len(tensor.size) != len(tensor.stride):
+    whole = all(type(number) is int and number >= 0 for number in numbers)
+    if not whole or len(tensor.size) != len(tensor.stride) or len(tensor.size) > MAX_SIZES:
         return f"a tensor of {name} has an impossible shape ({bare(tensor.size)}, {bare(tensor.stride)})"
     if storage.count * _STORAGES[storage.kind] > held:
         return f"{name} holds {held:,} bytes, not {storage.count:,} numbers of a {storage.kind}"
@@ -210,7 +218,21 @@ def _beyond(tensor: _Tensor, files: Mapping[str, bytes], folder: str) -> str:
     last = tensor.offset + sum((n - 1) * step for n, step in zip(tensor.size, tensor.stride, strict=True))
     if last >= storage.count:
         return f"a tensor of shape {bare(tensor.size)} reaches beyond {name}"
+    if math.prod(tensor.size) > max(storage.count, MAX_SHARED):
+        return f"a tensor of shape {bare(tensor.size)} shows the {storage.count:,} numbers of {name} again and again"
     return ""
+
+
+def _parts(item: Any) -> Collection[Any]:
+    """What a tuple, list, dict or object is made of, without what has no parts."""
+    parts: Collection[Any] = ()
+    if isinstance(item, dict):
+        parts = [*item.keys(), *item.values()]
+    elif isinstance(item, tuple | list):
+        parts = item
+    elif hasattr(item, "content"):
+        parts = [item.content]
+    return [part for part in parts if not isinstance(part, str | int | float | _Tensor | None)]
 
 
 def _depth(root: Any) -> int:
@@ -222,16 +244,29 @@ def _depth(root: Any) -> int:
         depth += 1
         below: list[Any] = []
         for item in level:
-            if id(item) in seen:
-                continue
-            seen.add(id(item))
-            parts: Collection[Any] = ()
-            if isinstance(item, dict):
-                parts = [*item.keys(), *item.values()]
-            elif isinstance(item, tuple | list):
-                parts = item
-            elif hasattr(item, "content"):
-                parts = [item.content]
-            below.extend(part for part in parts if not isinstance(part, str | int | float | _Tensor | None))
+            if id(item) not in seen:
+                seen.add(id(item))
+                below.extend(_parts(item))
         level = below
     return depth
+
+
+def _holds_itself(root: Any) -> bool:
+    """Whether an object can be reached from itself; torch would follow it for ever."""
+    kept: list[Any] = []  # an id counts while its object lives
+    done: set[int] = set()
+    above: set[int] = set()
+    stack: list[tuple[Any, bool]] = [(root, False)]
+    while stack:
+        item, left = stack.pop()
+        if left:
+            above.discard(id(item))
+            done.add(id(item))
+        elif id(item) in above:
+            return True
+        elif id(item) not in done:
+            above.add(id(item))
+            kept.append(item)
+            stack.append((item, True))
+            stack.extend((part, False) for part in _parts(item))
+    return False

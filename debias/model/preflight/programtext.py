@@ -14,6 +14,7 @@ import tokenize
 from io import StringIO
 
 from debias.errors import Problem
+from debias.model.preflight import callgraph
 from debias.model.preflight.functionbody import Body, ClassText, Declarations, dotted
 
 MAX_TEXT = 2 << 20
@@ -64,6 +65,9 @@ class Program(Declarations):
                 self._function(kind.entry, method, name)
         for entry, function in self.functions.values():
             self._function(entry, function, None)
+        found = callgraph.problem(self.calls)
+        if found:
+            self.refuse(found, "code/")
         return self.problems
 
     def _class(self, entry: str, node: ast.ClassDef) -> ClassText:
@@ -94,7 +98,9 @@ class Program(Declarations):
         if node.name in ("__setstate__", "__getstate__"):
             self.refuse(f"{node.name} runs when the file is loaded or saved", entry, node)
         try:
-            Body(self, entry, node, owner).check()
+            module = entry.removeprefix("code/").removesuffix(".py").replace("/", ".")
+            name = f"{owner}:{node.name}" if owner else f"{module}.{node.name}"
+            Body(self, entry, node, owner, name).check()
         except RecursionError:
             self.refuse("an expression that is nested too deep", entry, node)
 
