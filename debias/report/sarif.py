@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
@@ -50,18 +51,22 @@ def _run(value: Judged) -> dict[str, Any]:
 def _run_of_fleet(fleet: Fleet) -> dict[str, Any]:
     artifacts: list[dict[str, Any]] = []
     places: dict[str, int] = {}
+    # A model may stand in a fleet twice, with two tables.
+    times: Counter[str] = Counter()
     results, settled = [], 0
     for row, items in fleet_findings(fleet):
         index = places.setdefault(uri(row.model), len(places))
         if index == len(artifacts):
             artifacts.append(_artifact(row))
-        results += [
-            _result(item, index) | {"properties": {**_figures(item), "job": visible(row.name)}}
-            for item in items
-            if item.status not in SETTLED
-        ]
-        settled += sum(item.status in SETTLED for item in items)
-    named = model_name(fleet.manifest if fleet.manifest is not None else fleet.folder)
+        for item in items:
+            if item.status in SETTLED:
+                settled += 1
+                continue
+            times[item.fingerprint] += 1
+            result = _result(item, index)
+            result["partialFingerprints"]["primaryLocationLineHash"] = f"{item.fingerprint}:{times[item.fingerprint]}"
+            results.append(result | {"properties": {**_figures(item), "job": visible(row.name)}})
+    named = model_name(fleet.manifest or fleet.folder)
     return {
         "tool": _tool(fleet.debias_version),
         "automationDetails": {

@@ -15,6 +15,7 @@ from debias.report.values.fleet import Fleet, FleetRow
 MOST_ROWS, MOST_PROBLEMS = 40, 100
 HEADLINES = {0: "PASS", 1: "FAIL", 2: "INCOMPLETE", 3: "INCONCLUSIVE"}
 _GRAVEST = ("fail", "inconclusive", "undefined", "pass", "no-bound")
+_CHOICES = ("attribute", "verdict", "overall", "status", "metric")
 
 Column: TypeAlias = tuple[str, str, Callable[[FleetRow], str]]
 """Head, side, and what it shows of a row."""
@@ -93,7 +94,7 @@ def _short(found: Fleet) -> Section:
         rows = [rows[place] for place in sorted(gravest)]
     columns = [
         *_NAMED,
-        ("verdict", "l", _verdict),
+        *_judged(found.rows),
         *_of_bias(found.rows),
         ("bound", "r", _bound),
         *_of_performance(found.rows),
@@ -103,8 +104,8 @@ def _short(found: Fleet) -> Section:
 
 
 def _gravity(row: FleetRow) -> tuple[int, float]:
-    name = outcome(row)
-    return 1 + _GRAVEST.index(name) if name in _GRAVEST else 0, -(reach(row) or 0.0)
+    places = [_GRAVEST.index(name) for name in (outcome(row), row.verdict) if name in _GRAVEST]
+    return 1 + min(places) if row.status == "done" and places else 0, -(reach(row) or 0.0)
 
 
 def _all(found: Fleet) -> Section:
@@ -119,7 +120,7 @@ def _all(found: Fleet) -> Section:
         sentences.append(f"The bound on |bias| is {next(iter(bounds)):g}.")
     columns: list[Column] = [
         *_NAMED,
-        ("verdict", "l", _verdict),
+        *_judged(rows),
         ("status", "l", lambda row: row.status),
         *_only(len(metrics) > 1, ("metric", "l", lambda row: row.metric or "–")),
         *_of_bias(rows),
@@ -142,9 +143,8 @@ def _all(found: Fleet) -> Section:
         *_only(any(row.output for row in rows), ("repaired", "l", lambda row: row.output or "–")),
         *_only(any(row.problem for row in rows), ("problem", "l", lambda row: row.problem or "–")),
     ]
-    choices = ("verdict", "status", "attribute", *(("metric",) if len(metrics) > 1 else ()))
-    table = _table(columns, rows, choices)
-    return Section("All models", tuple(sentences), table, key="models", extra=True)
+    choices = tuple(name for name, _, _ in columns if name in _CHOICES)
+    return Section("All models", tuple(sentences), _table(columns, rows, choices), key="models", extra=True)
 
 
 def _table(columns: Sequence[Column], rows: Sequence[FleetRow], choices: tuple[str, ...] = ()) -> Table:
@@ -158,6 +158,13 @@ def _table(columns: Sequence[Column], rows: Sequence[FleetRow], choices: tuple[s
 
 def _only(shown: bool, *columns: Column) -> tuple[Column, ...]:
     return columns if shown else ()
+
+
+def _judged(rows: Sequence[FleetRow]) -> list[Column]:
+    """Return the verdict under the attribute, and that over all attributes where it is another."""
+    other = any(row.verdict not in (None, outcome(row)) for row in rows)
+    overall: Column = ("overall", "l", lambda row: OUTCOMES[row.verdict] if row.verdict is not None else "–")
+    return [("verdict", "l", lambda row: OUTCOMES[outcome(row)]), *_only(other, overall)]
 
 
 def _of_bias(rows: Sequence[FleetRow]) -> list[Column]:
@@ -191,10 +198,6 @@ def _interval(row: FleetRow) -> str:
     return bracketed(row.low, row.high, lambda value: told_bias(row, value))
 
 
-def _verdict(row: FleetRow) -> str:
-    return OUTCOMES[outcome(row)]
-
-
 def _bound(row: FleetRow) -> str:
     return "–" if row.eps is None else Told(f"{row.eps:g}", row.eps)
 
@@ -217,14 +220,15 @@ def _problems(found: Fleet) -> Section:
     by_status = Counter({row.name: row.status for row in found.rows if row.status != "done"}.values())
     sentences = [", ".join(f"{count(number)} {OUTCOMES[name]}" for name, number in by_status.most_common()) + "."]
     if len(told) > MOST_PROBLEMS:
-        sentences.append(f"The first {MOST_PROBLEMS} of {count(len(told))}; the summary in {found.folder} has all.")
+        sentences.append(f"The first {MOST_PROBLEMS} of {count(len(told))}; the JSON report has all.")
     return Section("Without a report", tuple(sentences), items=tuple(told.values())[:MOST_PROBLEMS], key="problems")
 
 
 def _run(found: Fleet) -> Iterator[str]:
     if found.manifest is not None:
         yield f"manifest: {found.manifest}"
-    yield f"results: {found.folder}"
+    if found.folder:
+        yield f"results: {found.folder}"
     where = "on Ray" if found.backend == "ray" else "in processes of this machine"
     yield f"{count(found.workers)} job{'' if found.workers == 1 else 's'} at a time, {where}"
     if found.isolation:
