@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
 PRELOAD = ("debias.jobs", "torch")
 LAST = "debias.jobs.server"
-# Told to the libraries before they are loaded; a thread pool that exists already is told again in the worker.
-# Every arena of the allocator claims address space, of which there may be little.
-ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MALLOC_ARENA_MAX"), "1")
+# Told to the libraries before they are loaded; a thread pool that exists already is told again in the worker. Every
+# arena of the allocator claims address space, of which there may be little; a fork does not copy a thread.
+ENVIRONMENT = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MALLOC_ARENA_MAX"), "1"),
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
 WRITTEN = 20_000
 """Bytes of what a process wrote on stderr that are looked at after its death."""
 

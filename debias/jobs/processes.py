@@ -41,6 +41,8 @@ class Processes:
         What a job may take and do. Every job then has a process of its own.
     fresh : bool
         Every job has a process of its own.
+    script : bool
+        What jobs need from the script that was started is loaded from there.
     """
 
     workers: int
@@ -48,6 +50,7 @@ class Processes:
     preload: Sequence[str] = ()
     limits: Limits | None = None
     fresh: bool = False
+    script: bool = True
 
     def warm(self) -> None:
         """Start the server, which loads its modules while this process goes on."""
@@ -76,7 +79,7 @@ class _Crew:
         # Plain pickles: those of torch share memory, which goes with a worker that dies.
         self.setup = pickle.dumps(setup)
         self.payloads = [pickle.dumps(job.call) for job in jobs]
-        self.needs_main = any(b"__main__" in payload for payload in (self.setup, *self.payloads))
+        self.needs_main = backend.script and any(b"__main__" in payload for payload in (self.setup, *self.payloads))
         self.waiting = deque(range(len(jobs)))
         self.workers: list[Hand] = []
 

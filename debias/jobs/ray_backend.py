@@ -15,6 +15,7 @@ from typing import Any
 
 from debias.errors import Problem
 from debias.jobs.limits import Limits
+from debias.jobs.processes import Processes
 from debias.jobs.ray_session import session
 from debias.jobs.work import (
     Context,
@@ -30,10 +31,13 @@ from debias.jobs.work import (
     named,
     unexpected,
 )
-from debias.jobs.worker import PAUSE
+from debias.jobs.worker import now_and_then
 from debias.words import number
 
 Said = tuple[str, Any]
+
+GRACE = 60.0
+"""Seconds after its time in which a worker has to end a job with limits."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,11 @@ class _Crew:
         # Ray's pickles hold what a script defines itself, which no other machine could import.
         self.setup = ray.put(ray.cloudpickle.dumps(setup))
         self.payloads = [ray.cloudpickle.dumps(job.call) for job in jobs]
-        self.hand = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Hand)
+        self.limits, self.preload = backend.limits, tuple(backend.preload)
+        # A job with limits is ended by its worker, which goes on; this is for a worker that does not.
+        self.patience = self.timeout if self.timeout is None or self.limits is None else self.timeout + GRACE
+        actor = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)
+        self.hand, self.guard = actor(_Hand), actor(_Guard)
         self.waiting = deque(range(len(jobs)))
         self.lost = [0] * len(jobs)
         self.workers: list[_Worker] = []
@@ -116,10 +124,15 @@ class _Crew:
             if idle:
                 worker = idle.pop()
             else:
-                worker = _Worker(self.hand.remote(self.setup))
+                worker = _Worker(self._hired())
                 self.workers.append(worker)
             index = self.waiting.popleft()
             worker.begin(index, self.payloads[index])
+
+    def _hired(self) -> Any:
+        if self.limits is None:
+            return self.hand.remote(self.setup)
+        return self.guard.remote(self.setup, self.limits, self.timeout, self.preload)
 
     def _ready(self) -> list[_Worker]:
         """Return the workers that have said something or died, or none when a time is up."""
@@ -137,7 +150,7 @@ class _Crew:
             return
         if kind in ("here", "begun"):
             worker.here = True
-            worker.count(self.timeout)
+            worker.count(self.patience)
         elif kind == "progress":
             self.heard(worker.index, *told)
         else:
@@ -213,14 +226,55 @@ class _Hand:
             self.context = Context(partial(_made, setup))
             self.context.make()
         yield "begun", None
-        said: queue.SimpleQueue[Said] = queue.SimpleQueue()
-        # The job has a thread of its own, so that this one can pass on what it says.
-        threading.Thread(target=_carry_out, args=(self.context, payload, said.put), daemon=True).start()
-        while True:
-            kind, told = said.get()
-            yield kind, told
-            if kind == "done":
-                return
+        yield from _passed_on(partial(_carry_out, self.context, payload))
+
+
+class _Guard:
+    """The actor of jobs with limits: each has a process of its own below this one."""
+
+    def __init__(self, setup: bytes, limits: Limits, timeout: float | None, preload: Sequence[str]) -> None:
+        self.setup = setup
+        # The script of this process is that of Ray.
+        self.backend = Processes(1, timeout, preload, limits, fresh=True, script=False)
+        self.backend.warm()
+
+    def do(self, payload: bytes) -> Iterator[Said]:
+        """Yield ``("here", None)``, progress, and ``("done", pickled outcome)``."""
+        yield "here", None
+        yield from _passed_on(partial(self._carry_out, payload))
+
+    def _carry_out(self, payload: bytes, tell: Callable[[Said], None]) -> None:
+        def heard(_: int, *step: Any) -> None:
+            tell(("progress", step))
+
+        try:
+            job: Job[Any] = Job("", _Unpickled(payload))  # type: ignore[arg-type]  # that is what it is there
+            with self.backend.run([job], _Unpickled(self.setup), heard) as ended:  # type: ignore[arg-type]
+                ((_, outcome),) = ended
+        except Exception as error:
+            outcome = Outcome("", None, unexpected(error), 0.0)
+        tell(("done", pickle.dumps(outcome)))
+
+
+class _Unpickled:
+    """A pickle that is what it holds, once it is in another process."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return pickle.loads, (self.data,)
+
+
+def _passed_on(work: Callable[[Callable[[Said], None]], None]) -> Iterator[Said]:
+    """Yield what is told by work in a thread of its own, up to ``done``."""
+    said: queue.SimpleQueue[Said] = queue.SimpleQueue()
+    threading.Thread(target=work, args=(said.put,), daemon=True).start()
+    while True:
+        kind, told = said.get()
+        yield kind, told
+        if kind == "done":
+            return
 
 
 def _made(setup: bytes) -> Any:
@@ -229,19 +283,14 @@ def _made(setup: bytes) -> Any:
 
 
 def _carry_out(context: Context, payload: bytes, tell: Callable[[Said], None]) -> None:
-    last = -PAUSE
-
-    def progress(done: int, total: int, text: str) -> None:
-        nonlocal last
-        if time.monotonic() - last >= PAUSE or done == total:
-            last = time.monotonic()
-            tell(("progress", (done, total, text)))
+    def step(done: int, total: int, text: str) -> None:
+        tell(("progress", (done, total, text)))
 
     def call(value: Any, progress: Progress) -> Any:
         return pickle.loads(payload)(value, progress)
 
     with alone():
-        outcome = carried_out(context, call, progress)
+        outcome = carried_out(context, call, now_and_then(step))
     try:
         data = pickle.dumps(outcome)
     except Exception as error:

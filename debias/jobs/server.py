@@ -5,9 +5,13 @@ from __future__ import annotations
 import gc
 
 import debias.jobs.worker  # noqa: F401
-from debias.jobs.work import alone
+from debias.jobs.pages import join_pages
+from debias.jobs.work import one_thread, seed
 
-with alone():  # loads the libraries whose threads and generators a job is given
-    pass
+# For good, and for all that are forked; the reference keeps it.
+threads = one_thread()
+threads.__enter__()
+seed()
 gc.collect()
-gc.freeze()  # else every collection in a child would copy all pages
+gc.freeze()  # else a collection in a child would touch, and so copy, every object
+join_pages()

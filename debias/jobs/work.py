@@ -168,12 +168,22 @@ def alone() -> Iterator[None]:
 
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:
-        random.seed(SEED)
-        np.random.seed(SEED)
-        torch.manual_seed(SEED)
+        seed()
         with one_thread():
             yield
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_rng_state(states[2])
+
+
+def seed() -> None:
+    """Bring the global generators into the state that every job finds."""
+    import random
+
+    import numpy as np
+    import torch
+
+    random.seed(SEED)
+    np.random.seed(SEED)
+    torch.manual_seed(SEED)

@@ -21,7 +21,7 @@ from debias.errors import DebiasError, Problem
 from debias.jobs import answers
 from debias.jobs.limits import Limits, apply, problem, reason, size
 from debias.jobs.sandbox import die_with_parent
-from debias.jobs.work import Context, JobError, Progress, alone, carried_out, unexpected
+from debias.jobs.work import Context, JobError, Progress, alone, carried_out, one_thread, seed, unexpected
 
 # Progress that comes faster than anyone can read only fills the pipe.
 PAUSE = 0.1
@@ -123,20 +123,26 @@ def _one(connection: Connection, limits: Limits) -> None:
     except Exception as error:
         _say(connection, answers.error(unexpected(error), 0.0))
         return
-    with alone():
-        try:
-            apply(limits)
-        except OSError as error:
-            problems = Problem(f"its limits could not be set: {error}", "", "Nothing was read.")
-            _say(connection, answers.error(JobError(problems, "crash"), 0.0))
-            return
-        _say(connection, answers.frame(b"b"))
-        try:
-            answer = _carried_out(connection, make, call, limits)
-        except MemoryError:
-            answer = exhausted
-        _say(connection, answer)
-        os._exit(0)
+    _settle()
+    try:
+        apply(limits)
+    except OSError as error:
+        problems = Problem(f"its limits could not be set: {error}", "", "Nothing was read.")
+        _say(connection, answers.error(JobError(problems, "crash"), 0.0))
+        return
+    _say(connection, answers.frame(b"b"))
+    try:
+        answer = _carried_out(connection, make, call, limits)
+    except MemoryError:
+        answer = exhausted
+    _say(connection, answer)
+
+
+def _settle() -> None:
+    """Do for good what `alone` does for a while."""
+    seed()
+    if "debias.jobs.server" not in sys.modules:  # else this process has it from there
+        one_thread().__enter__()
 
 
 def _carried_out(
@@ -149,8 +155,8 @@ def _carried_out(
     try:
         made = None
         if make is not None:
-            with alone():
-                made = make()
+            made = make()
+            seed()
             start = time.perf_counter()
         answer = answers.value(call(made, now_and_then(step)), time.perf_counter() - start)
         if len(answer) > limits.answer:
