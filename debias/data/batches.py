@@ -76,6 +76,11 @@ class Stream:
         """The file as named."""
         return str(self.path)
 
+    @property
+    def memory(self) -> int:
+        """Bytes that the table would take in memory, roughly: eight a cell."""
+        return 8 * self.rows * len(self.columns)
+
     def batches(self, piece: Piece, columns: Sequence[str], rows: int) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Yield the rows of a piece in batches, each with the number of rows before it in the file.
 

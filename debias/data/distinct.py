@@ -49,9 +49,13 @@ def together(parts: Iterable[pa.Table], columns: Sequence[str], where: str) -> p
     return _joined(list(parts), columns, where)
 
 
+def ordered(found: pa.Table) -> pa.Table:
+    """Return distinct rows in the order in which the file has them first."""
+    return found.take(np.argsort(found.column(_FIRST).to_numpy(), kind="stable"))
+
+
 def as_table(found: pa.Table, columns: Sequence[str], stream: Stream) -> Table:
     """Return distinct rows as a table whose rows stand for several of the file."""
-    found = found.take(np.argsort(found.column(_FIRST).to_numpy(), kind="stable"))
     values = found.select(range(len(columns))).rename_columns(list(columns))
     return Table(
         to_frame(values, stream.name),

@@ -110,6 +110,7 @@ def dispersion(
     probabilities: FloatArray | None = None,
     codes: IntArray | None = None,
     weight: FloatArray | None = None,
+    mean_probabilities: FloatArray | None = None,
     ddof: int = 0,
 ) -> Dispersion:
     """Return the figures of a classification.
@@ -125,6 +126,8 @@ def dispersion(
         Group of each row; −1 where it is missing.
     weight : ndarray of float64, shape [N], optional
         Weight of each row; the counts have been made with it.
+    mean_probabilities : ndarray of float64, shape [K], optional
+        The mean of P(y = 1) in each group, in place of `probabilities`.
     ddof : {0, 1}
         See `spread`.
 
@@ -145,7 +148,9 @@ def dispersion(
     if probabilities is not None:
         if codes is None:
             raise ValueError("probabilities need the codes of their rows")
-        values["demographic_parity_soft"] = group_means(probabilities, codes, counts.n_groups, weight)
+        mean_probabilities = group_means(probabilities, codes, counts.n_groups, weight)
+    if mean_probabilities is not None:
+        values["demographic_parity_soft"] = mean_probabilities
     return _of(values, ddof)
 
 

@@ -21,11 +21,16 @@ from debias.run.opening import Opened, open_request
 from debias.run.provenance import model_info, now, table_info, versions
 from debias.run.request import Request
 from debias.run.statements import bound_statement, one_decision
+from debias.run.streaming.choosing import streams
 from debias.run.swapping import swapped
 
 
 def run_audit(request: Request) -> Report:
     """Return the report of an audit of all rows of ``--data``."""
+    if streams(request):
+        from debias.run.streaming.auditing import run_streamed
+
+        return run_streamed(request)
     opened = open_request(request)
     request = opened.request
     objective = replace(request.objective, favorable=opened.data.favorable)
@@ -116,10 +121,11 @@ def common(opened: Opened, objective: Objective) -> dict[str, Any]:
 def _check_scores(output: Tensor, where: str) -> None:
     """Refuse scores that say nothing: with all rows decided alike, every bound would hold."""
     if bool((output == output[0]).all()):
-        raise ModelError(
-            Problem(
-                "the network gives every row the same score",
-                where,
-                "Check the features' order and scaling (debias inspect, --features), or train the network again.",
-            )
-        )
+        raise same_score(where)
+
+
+def same_score(where: str) -> ModelError:
+    """Return what is said of a network whose scores say nothing."""
+    found = "the network gives every row the same score"
+    remedy = "Check the features' order and scaling (debias inspect, --features), or train the network again."
+    return ModelError(Problem(found, where, remedy))

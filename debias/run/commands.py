@@ -22,7 +22,7 @@ def flag_parts(name: str, value: Any) -> list[str]:
     """Return how a value is written on the command line, under the flag of a field's name."""
     flag = f"--{name.replace('_', '-')}"
     if isinstance(value, bool):
-        return [flag] if value else ["--no-pool"] if name == "pool" else []
+        return [flag] if value else [f"--no-{name}"] if name in {"pool", "stream"} else []
     if value is None or value == ():
         return []
     if name in REPEATED:

@@ -63,6 +63,10 @@ class Request(Columns):
     draws: int = 0
     fresh_adversary: bool = False
     view: str | Sequence[str] = ()
+    stream: bool | None = None
+    batch_rows: int | None = None
+    workers: int = 1
+    ray: str | None = None
     task: Task | None = None
     """What the network predicts; told by the file that is opened."""
 
@@ -91,6 +95,10 @@ class Request(Columns):
             problems.append(Problem(f"{self.draws!r} is no number of draws", "--draws", "Give 2 or more, as in 100."))
         if self.seed < 0:
             problems.append(Problem(f"{self.seed!r} is no seed", "--seed", "Give 0 or more."))
+        if self.batch_rows is not None and self.batch_rows < 1:
+            problems.append(Problem(f"{self.batch_rows!r} is no number of rows", "--batch-rows", "Give 1 or more."))
+        if self.workers < 1:
+            problems.append(Problem(f"{self.workers!r} is no number of workers", "--workers", "Give 1 or more."))
         problems += _device_problems(self.device)
         problems += self._bound_problems()
         if self.margin is not None and self.selection not in (None, "margin"):

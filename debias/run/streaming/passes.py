@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,6 @@ from debias.data import distinct
 from debias.data.batch_inputs import BatchInputs
 from debias.data.batches import Piece, Stream
 from debias.data.clusters import policy
-from debias.errors import DebiasError
 from debias.fairness.counts import Counts
 from debias.fairness.histogram import HistogramOfBatches
 from debias.fairness.pooled import Pooled
@@ -25,8 +25,6 @@ from debias.model.network import Network
 from debias.run.opening import open_network
 from debias.run.request import Request
 from debias.run.streaming.tally import Tally
-
-Part = TypeVar("Part")
 
 PRELOAD = ("torch", "pandas", "pyarrow.parquet", "debias.run")
 
@@ -94,8 +92,10 @@ class Scoring:
             found = _counts(labelled * 2 + decided, cells, weight), Pooled.of(probability, labelled, 2 * cells, weight)
             total = found if total is None else (total[0] + found[0], total[1] + found[1])
         if total is None:
-            total = _counts(np.empty(0, np.int64), cells, None), Pooled.of(np.empty(0), np.empty(0, np.int64), 2 * cells)
-            scores.add(np.empty(0, _dtype(network)), *[np.empty(0, np.int64)], (np.empty(0, np.int64),))
+            none, nothing = np.empty(0, np.int64), np.empty(0)
+            weight = None if self.request.weight is None else nothing
+            total = _counts(none, cells, weight), Pooled.of(nothing, none, 2 * cells, weight)
+            scores.add(nothing.astype(_dtype(network)), none, (none,), weight)
         return Tally(total[0], scores.result(), total[1], disagreements)
 
 
@@ -129,7 +129,8 @@ def _distinct(stream: Stream, piece: Piece, columns: tuple[str, ...], context: A
 def tallied(scoring: Scoring, backend: jobs.Backend, progress: Progress) -> Tally:
     """Return the tally of a whole file."""
     work = [partial(_tally, piece) for piece in scoring.stream.pieces]
-    return _summed(work, scoring.opened, lambda one, two: one + two, backend, progress, "rows")
+    found: Tally = _summed(work, scoring.opened, operator.add, backend, progress, "rows")
+    return found
 
 
 def _tally(piece: Piece, scoring: Scoring, tell: Any) -> Tally:
@@ -138,13 +139,13 @@ def _tally(piece: Piece, scoring: Scoring, tell: Any) -> Tally:
 
 
 def _summed(
-    work: Sequence[Callable[[Any, Any], Part]],
+    work: Sequence[Callable[[Any, Any], Any]],
     setup: Callable[[], Any] | None,
-    add: Callable[[Part, Part], Part],
+    add: Callable[[Any, Any], Any],
     backend: jobs.Backend,
     progress: Progress,
     name: str,
-) -> Part:
+) -> Any:
     """Run one job for each piece and add up what they return, in the order of the pieces.
 
     Parts are added as soon as those before them are, and not kept; of several errors the first in the file is raised.
