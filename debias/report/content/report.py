@@ -16,7 +16,7 @@ from debias.report.content.regulation import view_sections
 from debias.report.findings.accepting import exit_reason
 from debias.report.text import between, bracketed, count, percent, ranges, rate, signed, signed_amount, size
 from debias.report.values.figures import Figures, Parity
-from debias.report.values.report import Change, GroupRule, Report
+from debias.report.values.report import Change, GroupRule, Report, SampleInfo
 
 HEADLINES = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE", "no-bound": "NO BOUND"}
 MEASURES = {"balanced-accuracy": "bal.acc", "accuracy": "acc", "f1": "F1", "auroc": "AUROC", "r2": "R²"}
@@ -309,7 +309,12 @@ def _group_rule(rule: GroupRule) -> str:
 
 def _rows(report: Report) -> Section:
     rows = report.rows
-    items = [f"verdict: {count(rows.verdict)} {CHOSEN_BY[rows.verdict_from]}"]
+    chosen_by = CHOSEN_BY[rows.verdict_from]
+    if rows.sample is not None and rows.verdict_from == "holdout":
+        chosen_by = "rows of --data, all that are not in the sample"
+    items = [f"verdict: {count(rows.verdict)} {chosen_by}"]
+    if rows.sample is not None:
+        items.append(_sample(rows.sample))
     if report.verb != "audit":
         items.append(f"selection: {count(rows.selection)} of --data")
         if report.verb != "threshold":
@@ -325,6 +330,14 @@ def _rows(report: Report) -> Section:
     if report.decision_disagreements is not None:
         items.append(f"rows where argmax and score disagree: {count(report.decision_disagreements)}")
     return Section("Rows", items=tuple(items), key="rows")
+
+
+def _sample(sample: SampleInfo) -> str:
+    """Return how rows were drawn, and how far the strata's shares are from that of the whole."""
+    shares = [stratum.rows / stratum.of for stratum in sample.strata]
+    spread = "" if not shares else f"; of a stratum {rate(min(shares))} to {rate(max(shares))} of its rows"
+    by = ", ".join((*sample.by, "label"))
+    return f"sample of --data: {count(sample.rows)} of {count(sample.of)} rows, stratified by {by}{spread}"
 
 
 def _closing(report: Report) -> Iterator[Section]:

@@ -36,6 +36,24 @@ class TrajectoryStep(Part):
     detail: dict[str, Any] = Field(default_factory=dict, description="What the method says about this step.")
 
 
+class SampleStratum(Part):
+    """One stratum of a sample: rows of the same groups and the same label."""
+
+    groups: list[str | None] = Field(description="The group of each attribute; null where it is missing.")
+    label: int | None = Field(default=None, description="1 is the positive value; null of a regression.")
+    rows: int = Field(description="Rows of the sample.")
+    of: int = Field(description="Rows of the file.")
+
+
+class SampleInfo(Part):
+    """A stratified sample of a table too large to be held in memory."""
+
+    rows: int = Field(description="Rows of the sample.")
+    of: int = Field(description="Rows of --data after the stated policies.")
+    by: list[str] = Field(description="Attributes that it is stratified by, with the label.")
+    strata: list[SampleStratum] = Field(description="What each stratum gave.")
+
+
 class Rows(Part):
     """Which rows took part in what."""
 
@@ -53,6 +71,9 @@ class Rows(Part):
     dropped: int = Field(default=0, description="Rows left out by the stated policies.")
     kept_whole: list[str] = Field(
         default_factory=list, description="Attribute and label cells with fewer than two rows, kept for selection."
+    )
+    sample: SampleInfo | None = Field(
+        default=None, description="The rows of --data that selection and gradients are of, where they are a sample."
     )
 
 
