@@ -1,6 +1,6 @@
 """What a manifest may hold: keys, what each takes, and the JSON Schema of both.
 
-``python -m debias.experiments.fleet.schema`` writes the schema file anew after a change.
+``python -m debias.experiments.fleet`` writes the schema file anew after a change.
 """
 
 from __future__ import annotations
@@ -140,16 +140,13 @@ def repairs() -> dict[str, type[RepairKeys]]:
     return found
 
 
-def _repair_schema() -> dict[str, Any]:
-    """Return what `repair` takes: the name of a method, or its settings."""
-    each = [_inline(kind) for kind in repairs().values()]
-    return {"anyOf": [{"enum": list(repairs())}, *each]}
-
-
-def _inline(kind: type[BaseModel]) -> dict[str, Any]:
-    told = kind.model_json_schema(mode="validation")
-    told.pop("description", None)
-    return told
+def _repair_schemas() -> dict[str, Any]:
+    """Return what `repair` takes, by name: that of a method alone, or a method with its settings."""
+    found = {f"{name}-repair": kind.model_json_schema(mode="validation") for name, kind in repairs().items()}
+    for told in found.values():
+        told["description"] = str(told["description"]).partition("\n")[0]
+    each = [{"$ref": f"#/$defs/{name}"} for name in found]
+    return {"repair": {"anyOf": [{"enum": list(repairs())}, *each, {"type": "null"}]}, **found}
 
 
 class Defaults(Keys):
@@ -186,9 +183,20 @@ def manifest_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a manifest."""
     schema = Manifest.model_json_schema(mode="validation")
     for part in ("Defaults", "JobKeys"):
-        schema["$defs"][part]["properties"]["repair"] |= _repair_schema()
+        schema["$defs"][part]["properties"]["repair"] |= {"$ref": "#/$defs/repair"}
+    schema["$defs"] |= _repair_schemas()
     identity = f"urn:debias:fleet-manifest:{MANIFEST_VERSION}"
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": identity, **schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": identity, **_without_titles(schema)}
+
+
+def _without_titles(value: Any) -> Any:
+    """Return a schema without the titles that repeat the names of keys, and the defaults that say nothing."""
+    if isinstance(value, list):
+        return [_without_titles(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    empty = {"title": str, "default": type(None)}
+    return {key: _without_titles(item) for key, item in value.items() if not isinstance(item, empty.get(key, ()))}
 
 
 def schema_text() -> str:
@@ -199,7 +207,3 @@ def schema_text() -> str:
 def keys_of(kind: type[BaseModel] | Mapping[str, Any]) -> list[str]:
     """Return the names of the keys of a part of the manifest."""
     return list(kind.model_fields) if isinstance(kind, type) else [show(key) for key in kind]
-
-
-if __name__ == "__main__":
-    SCHEMA_FILE.write_text(schema_text(), encoding="utf-8")
