@@ -14,6 +14,8 @@ from debias.cli import arguments
 from debias.cli.delivery import Delivery, FleetReportOptions
 from debias.cli.fleet import run
 from debias.cli.options import MeasureOptions
+from debias.cli.progress import progress_bar
+from debias.cli.streaming import StreamOptions
 from debias.cli.verbs import CONSTRAINT, OUTPUT, verb
 from debias.errors import Problem, UsageError
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuditOptions(MeasureOptions):
+class AuditOptions(StreamOptions, MeasureOptions):
     """An audit: the bound may be left out."""
 
     model: Annotated[
@@ -90,10 +92,20 @@ def register(app: typer.Typer) -> None:
             "fresh_adversary": options.fresh_adversary,
         }
         if len(options.model) > 1:
-            return several(options, {**measured(options), **own})
+            asked = {"stream": options.stream, "batch_rows": options.batch_rows}
+            return several(options, {**measured(options), **own, **asked})
         (model,) = options.model
         delivery = Delivery(options, inputs=(model, options.data, options.contract))
-        report = import_module("debias.run").audit(model, options.data, eps=options.eps, **own, **measured(options))
+        with progress_bar(options.quiet) as progress:
+            report = import_module("debias.run").audit(
+                model,
+                options.data,
+                eps=options.eps,
+                **own,
+                **measured(options),
+                **options.streaming,
+                progress=progress,
+            )
         return delivery.hand_over(report)
 
 
@@ -130,6 +142,8 @@ def several(options: AuditOptions, asked: Mapping[str, Any]) -> int:
         told=told,
         out=options.out,
         trust=options.trust,
+        workers=options.workers if options.workers > 1 else None,
+        ray=options.ray,
     )
 
 

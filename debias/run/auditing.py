@@ -9,6 +9,7 @@ from torch import Tensor
 
 from debias.errors import ModelError, Problem
 from debias.fairness.metrics import METRICS
+from debias.methods.base import Progress, silent
 from debias.objective import Objective, exit_code
 from debias.report.values.report import AttributeInfo, Report, Rows
 from debias.report.views import chosen
@@ -25,12 +26,12 @@ from debias.run.streaming.choosing import streams
 from debias.run.swapping import swapped
 
 
-def run_audit(request: Request) -> Report:
+def run_audit(request: Request, progress: Progress = silent) -> Report:
     """Return the report of an audit of all rows of ``--data``."""
     if streams(request):
         from debias.run.streaming.auditing import run_streamed
 
-        return run_streamed(request)
+        return run_streamed(request, progress)
     opened = open_request(request)
     request = opened.request
     objective = replace(request.objective, favorable=opened.data.favorable)

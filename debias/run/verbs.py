@@ -59,6 +59,10 @@ if TYPE_CHECKING:
         sd_ddof: Literal[0, 1]
         draws: int
         fresh_adversary: bool
+        stream: bool | None
+        batch_rows: int | None
+        workers: int
+        ray: str | None
 
     class Repairing(Common, total=False):
         """What every repair shares."""
@@ -81,7 +85,13 @@ if TYPE_CHECKING:
 
 
 def audit(
-    model: str | Path, data: Source, *, attr: Attr, eps: float | None = None, **options: Unpack[Auditing]
+    model: str | Path,
+    data: Source,
+    *,
+    attr: Attr,
+    eps: float | None = None,
+    progress: Progress | None = None,
+    **options: Unpack[Auditing],
 ) -> Report:
     """Measure performance and bias per group of a network as it is deployed.
 
@@ -95,12 +105,14 @@ def audit(
         Protected attributes: columns, or intersections of columns as ``sex*race``.
     eps : float, optional
         The bound; without it the verdict is ``no-bound``. Of the impact ratio it is `min_ratio`.
+    progress : callable, optional
+        Called with (done, in all, text) as pieces of a table that is streamed are done.
     **options
         `label`, `positive`, `favorable`, `privileged`, `metric`, `min_ratio`, `performance`, `confidence`,
         `threshold`, `decision`, `features`, `ignore`, `weight`, `missing_attr`, `bins`, `min_group`, `cluster`,
         `unseen_z`, `output_kind`, `contract`, `device`, `trust`, `seed`, `view`, `sd_ddof`, `draws`,
-        `fresh_adversary`: the flags of ``debias audit``. Of several attributes, `bins` and `privileged` are mappings
-        by the attribute's name.
+        `fresh_adversary`, `stream`, `batch_rows`, `workers`, `ray`: the flags of ``debias audit``. Of several
+        attributes, `bins` and `privileged` are mappings by the attribute's name.
 
     Returns
     -------
@@ -111,7 +123,8 @@ def audit(
     DebiasError
         With every problem of the input that is at fault.
     """
-    return run_audit(Request(verb="audit", model=model, data=data, attr=attr, eps=eps, **options))
+    request = Request(verb="audit", model=model, data=data, attr=attr, eps=eps, **options)
+    return run_audit(request, progress or silent)
 
 
 def repair(

@@ -98,6 +98,8 @@ class Keys(BaseModel):
     sd_ddof: Literal[0, 1] | None = Field(default=None, description="Divisor of standard deviations over groups.")
     draws: int | None = Field(default=None, description="Draws of the random effects; of an audit.")
     fresh_adversary: bool | None = Field(default=None, description="Fit an adversary anew; of an audit.")
+    stream: bool | None = Field(default=None, description="Read data a batch at a time; of an audit.")
+    batch_rows: int | None = Field(default=None, description="Rows of a batch, where data is streamed.")
 
 
 class RepairKeys(BaseModel):

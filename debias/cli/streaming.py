@@ -1,0 +1,53 @@
+"""Flags of a table that is read a batch at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from debias.cli.verbs import DATA
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamOptions:
+    """How a table that need not fit into memory is read."""
+
+    stream: Annotated[
+        bool | None,
+        typer.Option(
+            "--stream/--no-stream",
+            help="Read --data a batch at a time, so that memory does not grow with its rows. Default: where the table "
+            "would take more than 2 GiB.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    batch_rows: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Rows of a batch, with --stream. Default: 65,536.", rich_help_panel=DATA),
+    ] = None
+    workers: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Processes at a time, each reading pieces of --data of its own, with --stream; of several models, "
+            "jobs at a time. No figure depends on it.",
+            rich_help_panel=DATA,
+        ),
+    ] = 1
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Read the pieces on Ray, with --stream: HOST:PORT of a cluster that this machine is a node of; local "
+            "starts Ray here. Every node sees the files under the same paths.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+
+    @property
+    def streaming(self) -> dict[str, object]:
+        """The same as arguments of `debias.audit`."""
+        names = ("stream", "batch_rows", "workers", "ray")
+        return {name: getattr(self, name) for name in names}
