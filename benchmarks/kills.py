@@ -92,11 +92,14 @@ def measure(name: str, forge: Forge, place: Path, work: Path) -> dict[str, int]:
     course = Course(forge, place, VERBS[name], work)
     generator = random.Random(f"{SEED} {name}")
     total: Counter[str] = Counter()
+    faults = []
     for how in kills(course, generator):
         try:
             total += killed(course, **how)
         except AssertionError as error:
-            raise AssertionError(f"{name} {how}: {error}") from error
+            faults.append(f"{name} {how}: {error}")
+            print(faults[-1], flush=True)
+    assert not faults, f"{len(faults)} faults of {name}"
     return {"changes": len(course.reference.events), **total}
 
 
@@ -128,7 +131,11 @@ def main() -> None:
             for name in todo:
                 work = Path(scratch) / name
                 work.mkdir()
-                results[name] = measure(name, forge, place, work)
+                try:
+                    results[name] = measure(name, forge, place, work)
+                except AssertionError as error:
+                    print(error, flush=True)
+                    continue
                 RESULTS.write_text(json.dumps({one: results[one] for one in VERBS if one in results}, indent=2) + "\n")
                 print(name, results[name], flush=True)
                 shutil.rmtree(work)

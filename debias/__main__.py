@@ -1,25 +1,52 @@
-"""``python -m debias`` and the installed command."""
+"""``python -m debias`` and the installed command: the command line in a process of its own."""
 
 from __future__ import annotations
 
+import _thread
+import atexit
+import contextlib
+import os
 import signal
 import sys
+import threading
 
 INTERRUPTED = 130
+_AGAIN = 0.05
 
 
 def main() -> int:
-    """Run the command line in a process of its own and return its exit code."""
+    """Run the command line and return its exit code; after Ctrl-C leave with 130 at once."""
+    sys.unraisablehook = _unraisable
     try:
         from debias.cli.main import main as run
 
-        return run()
+        code = run()
     except KeyboardInterrupt:  # before or after all that is guarded
         sys.stderr.write("interrupted\n")
-        return INTERRUPTED
+        code = INTERRUPTED
     finally:
         # what is left is to leave: once more Ctrl-C changes nothing
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if code == INTERRUPTED:
+        _leave(code)
+    return code
+
+
+def _leave(code: int) -> None:
+    """End the process with `code`: Python itself would kill it by SIGINT where that came in code made from text."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # nobody listens any more
+            stream.flush()
+    os._exit(code)
+
+
+def _unraisable(told: sys.UnraisableHookArgs) -> None:
+    """Let Ctrl-C count that came where nothing can be raised, such as in a callback of the garbage collector."""
+    if isinstance(told.exc_value, KeyboardInterrupt):
+        threading.Timer(_AGAIN, _thread.interrupt_main).start()
+    else:
+        sys.__unraisablehook__(told)
 
 
 if __name__ == "__main__":
