@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 import signal
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -49,6 +50,24 @@ LONG = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first; the others keep their order."""
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commands_once() -> Iterator[None]:
+    """Read the flags of a verb once: typer reads those of all verbs for each call, which takes longer than most do."""
+    import typer.main
+
+    real = typer.main.get_command_from_info
+    built: dict[int, tuple[Any, Any]] = {}
+
+    def once(command_info: Any, **settings: Any) -> Any:
+        if id(command_info) not in built:
+            built[id(command_info)] = command_info, real(command_info, **settings)
+        return copy.copy(built[id(command_info)][1])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command_from_info", once)
+        yield
 
 
 @pytest.fixture(scope="module")
