@@ -51,6 +51,8 @@ class Hand:
     """A process, the line to it, and the job that it has."""
 
     process: ForkServerProcess | SpawnProcess
+    written = ""
+    """What it wrote on stderr, where that is read; known when it has ended."""
 
     def __init__(self, needs_main: bool) -> None:
         context = _start_method()

@@ -153,7 +153,7 @@ class _Crew:
         elif found:
             error = _fault(found, kind)
         else:
-            error = worker.blamed(code) or _fault(*_death(code))
+            error = worker.blamed(code) or _fault(*_death(code), worker.written)
         return worker.index, named(self.jobs[worker.index].name, Outcome("", None, error, seconds))
 
     def end(self) -> None:
@@ -165,8 +165,8 @@ class _Crew:
         self.workers.clear()
 
 
-def _fault(found: str, kind: Fault = "crash", remedy: str = "") -> JobError:
-    return JobError(Problem(found, "", remedy), kind)
+def _fault(found: str, kind: Fault = "crash", remedy: str = "", trace: str = "") -> JobError:
+    return JobError(Problem(found, "", remedy), kind, trace)
 
 
 def _death(code: int | None) -> tuple[str, Fault, str]:
