@@ -70,7 +70,7 @@ def read_document(path: Path) -> Document:
     Parameters
     ----------
     path : Path
-        ``.toml`` is TOML, everything else YAML, of which JSON is a part.
+        ``.toml`` is TOML, everything else YAML.
 
     Raises
     ------

@@ -57,14 +57,17 @@ def names_of(models: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
     """
     levels = [_levels(model) for model in models]
     chosen = [0] * len(models)
-    for _ in range(max(map(len, levels), default=0)):
+    for _ in range(sum(map(len, levels))):
         names = [level[at] for level, at in zip(levels, chosen, strict=True)]
         counts = Counter(map(key, [*names, *taken]))
         clashing = [number for number, name in enumerate(names) if counts[key(name)] > 1]
+        clashing = [number for number in clashing if chosen[number] < len(levels[number]) - 1]
         if not clashing:
             break
-        for number in clashing:
-            chosen[number] = min(chosen[number] + 1, len(levels[number]) - 1)
+        # the last level is a digest, for those that nothing else tells apart
+        wider = [number for number in clashing if chosen[number] < len(levels[number]) - 2]
+        for number in wider or clashing:
+            chosen[number] += 1
     return [level[at] for level, at in zip(levels, chosen, strict=True)]
 
 

@@ -20,7 +20,7 @@ MOST = 500_000
 """Values in all, those counted that aliases repeat."""
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,40})")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]{1,40}(\.[0-9]*)?)([eE][-+]?[0-9]{1,4})?")
+_FLOAT = re.compile(r"[-+]?((\.[0-9]+|[0-9]{1,40}\.[0-9]*)([eE][-+]?[0-9]{1,4})?|[0-9]{1,40}[eE][-+]?[0-9]{1,4})")
 _WORDS: dict[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -135,7 +135,7 @@ class _Builder:
         if parent is not None and isinstance(parent.value, dict) and parent.waiting is None and not parent.skipped:
             self._stop(line, "has a list or mapping for a key", "Keys are texts.")
         key = () if parent is None else (*parent.key, self._next(parent))
-        self.lines[key] = line
+        self.lines.setdefault(key, line)
         if anchor is not None:
             self.named.pop(anchor, None)
         self.stack.append(_Open(value, key, anchor))
