@@ -16,6 +16,7 @@ _AGAIN = 0.05
 
 def main() -> int:
     """Run the command line and return its exit code; after Ctrl-C leave with 130 at once."""
+    _open_streams()
     sys.unraisablehook = _unraisable
     try:
         from debias.cli.main import main as run
@@ -30,6 +31,20 @@ def main() -> int:
     if code == INTERRUPTED:
         _leave(code)
     return code
+
+
+def _open_streams() -> None:
+    """Give the three streams a place where the caller closed them: no file of ours is to get their numbers."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
 
 
 def _leave(code: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from debias.cli.common import Force, Json
-from debias.cli.guard import say, silence
-from debias.cli.output import show_json
+from debias.cli.guard import say
+from debias.cli.output import show_json, show_text
 from debias.cli.verbs import DATA, OUTPUT, verb
 from debias.errors import Problem, UsageError
 from debias.report.text import visible
@@ -158,7 +157,7 @@ def _show(sources: list[Source], json: bool) -> None:
     if json:
         show_json(dumps([source_content(source) for source in sources]))
     else:
-        _print(table_lines(sources, _width()))
+        show_text("\n".join(table_lines(sources, _width())))
 
 
 def _describe(source: Source, json: bool) -> None:
@@ -167,7 +166,7 @@ def _describe(source: Source, json: bool) -> None:
     if json:
         show_json(dumps(source_content(source)))
     else:
-        _print(source_lines(source, _width()))
+        show_text("\n".join(source_lines(source, _width())))
 
 
 def dumps(document: object) -> str:
@@ -180,11 +179,3 @@ def dumps(document: object) -> str:
 def _width() -> int:
     # a file or a log has no width of its own
     return get_terminal_size((100, 24)).columns
-
-
-def _print(lines: list[str]) -> None:
-    try:
-        sys.stdout.write("\n".join(lines) + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        silence(1)

@@ -72,7 +72,7 @@ def speak(text: str) -> None:
     try:
         sys.stderr.write(text)
         sys.stderr.flush()
-    except BrokenPipeError:
+    except OSError:  # nobody is left to be told
         silence(2)
 
 

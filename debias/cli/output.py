@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from debias.cli.github import json_without_commands, without_commands
 from debias.cli.guard import say, silence
+from debias.errors import Problem, WriteError
 
 if TYPE_CHECKING:
     from debias.report.values.every import Value
@@ -60,3 +61,6 @@ def _write(stream: TextIO, text: str, *, commands: bool = True) -> None:
         stream.flush()
     except BrokenPipeError:
         silence(1)
+    except OSError as error:
+        silence(1)
+        raise WriteError(Problem(f"cannot be written ({error.strerror})", "stdout")) from None

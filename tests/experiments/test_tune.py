@@ -287,9 +287,12 @@ def test_a_torn_line_is_mended(cheap: Place) -> None:
     work(cheap, Left(0), None, NONE, NONE)
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"op_code":8,"worker')
-    path.with_name("search.lock").touch()
+    given_back = path.with_name("search.lock0f6510fc-33a4-4c83-acc1-eb151e7b669c.rename")
+    for left in (path.with_name("search.lock"), given_back):
+        left.touch()
     with kept(path):
         work(cheap, Left(1), None, NONE, NONE)
+    assert not given_back.exists()
     assert path.read_bytes().startswith(whole)
     assert len(cheap.study().get_trials()) == 2
     with kept(path, restart=True):

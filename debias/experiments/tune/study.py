@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -121,8 +122,16 @@ def kept(path: Path, *, restart: bool = False) -> Iterator[None]:
         if whole < len(content):
             os.truncate(stream.fileno(), whole)
         # what Optuna's own lock leaves when its holder is killed; nobody else is at work here
-        path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
+        _unlock(path)
         yield
+
+
+def _unlock(path: Path) -> None:
+    """Remove Optuna's lock, under its name or under the one that it has while it is being given back."""
+    given_back = re.compile(rf"{re.escape(path.name)}\.lock[0-9a-f-]{{36}}\.rename")
+    left = [other for other in path.absolute().parent.iterdir() if given_back.fullmatch(other.name)]
+    for lock in (path.with_name(f"{path.name}.lock"), *left):
+        lock.unlink(missing_ok=True)
 
 
 def _lock(descriptor: int, path: Path) -> None:
