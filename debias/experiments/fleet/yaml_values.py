@@ -106,7 +106,7 @@ class _Builder:
             if self.documents > 1:
                 self._stop(line, "has a second document", "Leave out what follows ---.")
         elif isinstance(event, yaml.ScalarEvent):
-            self._add(self._scalar(event, line), 1, line, event.anchor)
+            self._add(event.value if self._at_key() else self._scalar(event, line), 1, line, event.anchor)
         elif isinstance(event, yaml.AliasEvent):
             self._alias(event.anchor, line)
         elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
@@ -130,9 +130,14 @@ class _Builder:
             return int(text)
         return float(text) if _FLOAT.fullmatch(text) else text
 
+    def _at_key(self) -> bool:
+        """Return True where a key comes next: it stays as it is written."""
+        parent = self.stack[-1] if self.stack else None
+        return parent is not None and isinstance(parent.value, dict) and parent.waiting is None and not parent.skipped
+
     def _begin(self, value: Any, line: int, anchor: str | None) -> None:
         parent = self.stack[-1] if self.stack else None
-        if parent is not None and isinstance(parent.value, dict) and parent.waiting is None and not parent.skipped:
+        if self._at_key():
             self._stop(line, "has a list or mapping for a key", "Keys are texts.")
         key = () if parent is None else (*parent.key, self._next(parent))
         self.lines.setdefault(key, line)
@@ -150,7 +155,7 @@ class _Builder:
         parent = self.stack[-1] if self.stack else None
         if anchor is not None:
             self.named[anchor] = (value, size)
-        if parent is not None and isinstance(parent.value, dict) and parent.waiting is None and not parent.skipped:
+        if parent is not None and self._at_key():
             self._key(parent, value, line)
             return
         if parent is not None:
@@ -161,7 +166,7 @@ class _Builder:
         """Take the key of a mapping, whose value comes next."""
         if isinstance(value, dict | list):
             self._stop(line, "has a list or mapping for a key", "Keys are texts.")
-        name = value if isinstance(value, str) else "" if value is None else str(value)
+        name = str(value)
         if name == "<<":
             self._wrong(line, "has a merge key (<<)", "Write what all jobs share under defaults.")
             parent.skipped = True
