@@ -21,8 +21,10 @@ LENGTH = struct.Struct(">Q")
 
 PROGRESS, ERROR = 1 << 16, 1 << 22
 """Most bytes of a frame of progress, and of an error."""
-LONGEST, MOST = 20_000, 1_000
+LONGEST, MOST = 4_000, 1_000
 """Characters of a text of an error, and problems of one."""
+TRACE = 20_000
+"""Characters of its traceback, of which the end is kept."""
 SHOWN = 200
 """Characters of progress."""
 PIECE = 1 << 20
@@ -69,7 +71,7 @@ def error(found: DebiasError, seconds: float) -> bytes:
     name = next(kind.__name__ for kind in type(found).__mro__ if kind is JobError or kind.__name__ in KINDS)
     told: dict[str, Any] = {"seconds": seconds, "class": name}
     if isinstance(found, JobError):
-        told |= {"kind": found.kind, "trace": found.trace[-LONGEST:]}
+        told |= {"kind": found.kind, "trace": found.trace[-TRACE:]}
     problems = [[text[:LONGEST] for text in (item.found, item.where, item.remedy)] for item in found.problems[:MOST]]
     while len(data := json.dumps(told | {"problems": problems}).encode()) > ERROR:
         problems = problems[: len(problems) // 2]
@@ -122,7 +124,7 @@ def read_progress(content: bytes) -> tuple[int, int, str]:
         It is none.
     """
     match _json(content):
-        case [int() as done, int() as total, str() as text]:
+        case [done, total, str() as text] if type(done) is type(total) is int and 0 <= done <= total < 1 << 53:
             return done, total, printable(text[:SHOWN])
     raise Garbled("what it sent is no progress")
 

@@ -127,7 +127,7 @@ def apply(limits: Limits) -> None:
         taken = resource.getrusage(resource.RUSAGE_SELF)
         seconds = math.ceil(taken.ru_utime + taken.ru_stime + limits.cpu)
         signal.signal(signal.SIGXCPU, signal.SIG_DFL)
-        _set(resource.RLIMIT_CPU, seconds, seconds + 2)  # the first is told by a signal of its own
+        _set(resource.RLIMIT_CPU, seconds, seconds + 1)  # the first is told by a signal of its own
     if limits.memory is not None and sys.platform == "linux":
         _set(resource.RLIMIT_AS, _address_space() + limits.memory)
     if limits.sandbox:
