@@ -16,9 +16,7 @@ from debias.model.rule import shared_draws
 from debias.objective import exit_code
 from debias.report.values.figures import Figures
 from debias.report.values.report import Change, GroupRule, Report, RuleInfo, SelectionFigures, TrajectoryStep
-from debias.run import evidence
 from debias.run.auditing import common
-from debias.run.effects import by_cluster
 from debias.run.figures import probability
 from debias.run.provenance import model_info, versions
 from debias.run.recorded import asked
@@ -77,8 +75,6 @@ def finish(bench: Workbench, attempt: Attempt, out: Path, keep: Keep | None = No
         threshold_only=on_verdict.get("threshold_only"),
         after=attempt.verdict,
         selection=SelectionFigures(**on_select),
-        effects_before=by_cluster(opened, bench.on_verdict),
-        effects=by_cluster(written.reread, written.with_groups(bench.on_verdict)),
         change=_change(bench, attempt, written.folded, on_verdict),
         trajectory=[TrajectoryStep(**_step(item, objective.task == "regression")) for item in repair.trajectory],
         notes=[
@@ -92,8 +88,8 @@ def finish(bench: Workbench, attempt: Attempt, out: Path, keep: Keep | None = No
             *(() if write else ("No model was written; --keep-best writes the closest candidate.",)),
         ],
         command=request.command(method.flags()),
-        **evidence.of_repair(bench, attempt, written),
-        **common(opened, objective),
+        **bench.evidence(attempt, written),
+        **common(opened, objective) | {"data": bench.tables},
     )
 
 

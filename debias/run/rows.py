@@ -32,12 +32,14 @@ class Parts:
     @property
     def optimistic(self) -> bool:
         """True where every verdict row took part in selection."""
-        return self.rows.verdict_from == "selection" or self.rows.overlap == len(self.verdict)
+        return self.rows.verdict_from == "selection" or self.rows.overlap == self.rows.verdict
 
     @property
     def description(self) -> str:
         """The verdict rows, for a sentence."""
-        number = f"{len(self.verdict):,}"
+        number = f"{self.rows.verdict:,}"
+        if self.rows.sample is not None and self.rows.verdict_from == "holdout":
+            return f"the {number} rows of {self.source} that are not in the sample"
         return {
             "test": f"the {number} rows of {self.source}",
             "holdout": f"{number} rows of {self.source} that were set aside",

@@ -22,9 +22,13 @@ from debias.model.head import sigmoid
 from debias.model.network import Network
 from debias.objective import Objective
 from debias.report.values.figures import Figures
+from debias.report.values.report import TableInfo
+from debias.run import evidence
 from debias.run.deciding import deployed
+from debias.run.effects import by_cluster
 from debias.run.figures import Measured, probability
 from debias.run.opening import Opened, open_request
+from debias.run.provenance import table_info
 from debias.run.request import Request
 from debias.run.rows import Parts, divide
 from debias.run.statements import holds
@@ -79,6 +83,15 @@ class Attempt:
     def __getstate__(self) -> dict[str, Any]:
         # The file is as large as the network and can be made again.
         return {**self.__dict__, "written": None}
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What a repaired file decides on the verdict rows, as in `Attempt`."""
+
+    figures: Figures
+    ruling: Ruling
+    disagreements: int | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,22 +176,41 @@ class Workbench:
         seconds = time.perf_counter() - start
         fixed_cut = self._fixed_cut(repair)
         written = Repaired(self.opened, repair, self.opened.request, fixed_cut)
-        chosen, after = written.counted(self.on_select), written.counted(self.on_verdict)
+        chosen = written.counted(self.on_select)
         held = repair.point.feasible and holds(chosen.figures, self.objective)
-        ruling = after.ruling(self.on_verdict, held=held, fresh=not self.parts.optimistic)
+        judged = self.judged(written, held=held)
         return Attempt(
             method=method,
             repair=repair,
             selection=chosen.figures,
-            verdict=after.figures,
-            ruling=ruling,
+            verdict=judged.figures,
+            ruling=judged.ruling,
             decisions=chosen.decisions,
-            disagreements=after.disagreements,
+            disagreements=judged.disagreements,
             uses_attribute=self.opened.attribute_is_input or repair.uses_attribute,
             seconds=seconds,
             fixed_cut=fixed_cut,
             written=written,
         )
+
+    def judged(self, written: Repaired, *, held: bool) -> Judged:
+        """Return what the repaired file decides on the verdict rows; `held` is False where it failed its selection."""
+        after = written.counted(self.on_verdict)
+        ruling = after.ruling(self.on_verdict, held=held, fresh=not self.parts.optimistic)
+        return Judged(after.figures, ruling, after.disagreements)
+
+    def evidence(self, attempt: Attempt, written: Repaired) -> dict[str, Any]:
+        """Return what a reader of the report looks at beyond the figures, by the report's entry."""
+        return {
+            "effects_before": by_cluster(self.opened, self.on_verdict),
+            "effects": by_cluster(written.reread, written.with_groups(self.on_verdict)),
+            **evidence.of_repair(self, attempt, written),
+        }
+
+    @property
+    def tables(self) -> dict[str, TableInfo]:
+        """The tables that took part, by role."""
+        return {role: table_info(table) for role, table in self.opened.tables.items()}
 
     def _fixed_cut(self, repair: Repair) -> float | None:
         """Return where the fixed-effects score of a mixed-effects network is best cut, by the same objective."""
@@ -209,8 +241,12 @@ class Workbench:
         if plainest is not None:
             best = self.on_select.scorer.sweep(self.opened.network.logits(self.parts.select)).best()
             cuts = {"best_threshold": 0.0 if best is None else best.cut, "threshold_only": plainest.point.cut}
-        sides = [self._unchanged_on(measured, cuts) for measured in (self.on_verdict, self.on_select)]
-        return {name: (sides[0][name], sides[1][name]) for name in sides[0]}
+        judged, chosen = self.unchanged_on_verdict(cuts), self._unchanged_on(self.on_select, cuts)
+        return {name: (judged[name], chosen[name]) for name in judged}
+
+    def unchanged_on_verdict(self, cuts: Mapping[str, float]) -> dict[str, Figures]:
+        """Return the unchanged network on the verdict rows: as deployed (``before``), and cut at these logits."""
+        return self._unchanged_on(self.on_verdict, cuts)
 
     def _unchanged_on(self, measured: Measured, cuts: Mapping[str, float]) -> dict[str, Figures]:
         network = self.opened.network
