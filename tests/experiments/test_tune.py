@@ -288,8 +288,8 @@ def test_a_torn_line_is_mended(cheap: Place) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"op_code":8,"worker')
     given_back = path.with_name("search.lock0f6510fc-33a4-4c83-acc1-eb151e7b669c.rename")
-    for left in (path.with_name("search.lock"), given_back):
-        left.touch()
+    for lock in (path.with_name("search.lock"), given_back):
+        lock.touch()
     with kept(path):
         work(cheap, Left(1), None, NONE, NONE)
     assert not given_back.exists()
