@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
+from tests.kept import close_folder, open_folder
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -45,6 +47,18 @@ LONG = (
     "test_tune.py",
 )
 """Files that take longest come first, so that no worker is left alone with one at the end."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder of what the workers share, in the process that starts them."""
+    if not hasattr(config, "workerinput"):
+        open_folder()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove it."""
+    if not hasattr(config, "workerinput"):
+        close_folder()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from debias.data.sample import Attribute, Sample
 from debias.model.network import Network
+from tests.kept import kept
 from tests.model import nets
 
 FORMS = ("scripted", "traced", "dynamic", "static")
@@ -21,11 +21,6 @@ FORMS = ("scripted", "traced", "dynamic", "static")
 
 ROWS = 16
 """Batch size of the static form."""
-
-
-@cache
-def _folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="debias-tests-")
 
 
 def save(net: nn.Module, path: Path, form: str = "scripted") -> Path:
@@ -45,7 +40,7 @@ def save(net: nn.Module, path: Path, form: str = "scripted") -> Path:
 def path(name: str, form: str) -> Path:
     """Return the file of a network of `nets`."""
     suffix = "pt" if form in {"scripted", "traced"} else "pt2"
-    return save(nets.build(name), Path(_folder().name) / f"{name}.{form}.{suffix}", form)
+    return kept(f"{name}.{form}.{suffix}", lambda path: save(nets.build(name), path, form))
 
 
 @cache

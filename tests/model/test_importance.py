@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from debias.errors import ModelError
 from debias.model import importance
 from debias.model.importance import block_sums, magnitudes, network_magnitudes, random_spreads, ranks
 from debias.model.network import Network
+from tests.kept import folder
 from tests.model import nets, opened
 from tests.model.opened import FORMS
 
@@ -110,8 +112,7 @@ def test_the_logit_has_its_own_gradient() -> None:
 
 def opened_from(net: nn.Module, contract: Contract | None = None) -> Network:
     """Write a network to a file, with a contract where there is one, and open it."""
-    folder = Path(opened._folder().name)
-    path = folder / f"importance{len(list(folder.iterdir()))}.pt"
+    path = Path(tempfile.mkdtemp(dir=folder())) / "importance.pt"
     text = json.dumps({"schema": "debias/1", "contract": contract.model_dump(mode="json") if contract else None})
     torch.jit.save(nets.scripted(net.eval()), path, _extra_files={"debias.json": text})
     return Network.open(path)
