@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
+
 import pytest
 
 from debias.report.charts import Chart, charts_of
+from tests.kept import kept
 from tests.report.charts import values
 
 
 @pytest.fixture(scope="session")
 def drawn() -> dict[str, tuple[Chart, ...]]:
     """Return the charts of a value of every kind, by name."""
-    return {name: charts_of(value) for name, value in values.every().items()}
+
+    def draw(path: Path) -> None:
+        path.write_bytes(pickle.dumps({name: charts_of(value) for name, value in values.every().items()}))
+
+    found: dict[str, tuple[Chart, ...]] = pickle.loads(kept("charts", draw).read_bytes())
+    return found
 
 
 @pytest.fixture(scope="session")

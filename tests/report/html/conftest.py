@@ -11,6 +11,7 @@ import pytest
 import debias
 from debias.report.html import to_html
 from debias.report.values.comparison import Comparison
+from tests.kept import kept
 
 ROOT = Path(__file__).parents[3]
 
@@ -26,21 +27,27 @@ def axe() -> str:
         pytest.skip("needs the package axe-playwright-python")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     """Return a real comparison for two attributes."""
-    samples = ROOT / "sample_models"
-    return debias.compare(
-        samples / "lender_mlp.pt",
-        samples / "lender_valid.csv",
-        attr=["sex", "existing_customer"],
-        eps=0.2,
-        methods=["threshold", "prune"],
-        out=tmp_path_factory.mktemp("compared") / "repaired.pt",
-    )
+
+    def compare(path: Path) -> None:
+        samples = ROOT / "sample_models"
+        found = debias.compare(
+            samples / "lender_mlp.pt",
+            samples / "lender_valid.csv",
+            attr=["sex", "existing_customer"],
+            eps=0.2,
+            methods=["threshold", "prune"],
+            out=tmp_path_factory.mktemp("compared") / "repaired.pt",
+        )
+        path.write_text(found.model_dump_json(), encoding="utf-8")
+
+    return Comparison.model_validate_json(kept("compared.json", compare).read_bytes())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def compared_page(compared: Comparison) -> str:
     """Return its page."""
-    return to_html(compared)
+    made = kept("compared.html", lambda path: path.write_bytes(to_html(compared).encode()))
+    return made.read_bytes().decode()

@@ -12,6 +12,7 @@ from debias.report.as_json import to_json
 from debias.report.html import to_html
 from debias.report.values.report import Report
 from debias.run.differing import diff
+from tests.kept import kept
 from tests.report import examples
 from tests.report.charts import values as charted
 from tests.report.test_adaptation import adaptation
@@ -51,7 +52,8 @@ HOSTILE = (
 @cache
 def page_of(name: str) -> str:
     """Return the page of a value, made once."""
-    return to_html(EVERY[name]())
+    made = kept(f"{name}.html", lambda path: path.write_bytes(to_html(EVERY[name]()).encode()))
+    return made.read_bytes().decode()
 
 
 def difference() -> Value:
