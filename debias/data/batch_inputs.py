@@ -146,7 +146,7 @@ class BatchInputs:
         features = contract.features
         if any(map(is_coded, features)):
             raise _Unfit
-        if already_encoded(_Header(batch.schema.names), contract):  # type: ignore[arg-type]
+        if already_encoded(self.roles, contract):
             return {role: self._plain(batch, names) for role, names in _by_role(features)}
         widths: dict[str, int] = {}
         for feature in features:
@@ -254,13 +254,6 @@ class _Known:
         self.values, self.block = values, to_tensor_type(encoded[self.feature.role], self.dtype)
         block: Block = self.block[pc.index_in(column, value_set=values).to_numpy()]
         return block
-
-
-@dataclass(frozen=True)
-class _Header:
-    """The names of a table's columns."""
-
-    columns: Sequence[str]
 
 
 def _by_role(features: Sequence[Feature]) -> Iterator[tuple[str, list[str]]]:

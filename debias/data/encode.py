@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -84,7 +84,14 @@ def encode(table: Table, contract: Contract, dtype: DType) -> tuple[Encoded | No
     return {role: np.column_stack(blocks) for role, blocks in parts.items()}, notes, []
 
 
-def already_encoded(table: Table, contract: Contract) -> bool:
+class Header(Protocol):
+    """Names of columns."""
+
+    @property
+    def columns(self) -> Sequence[str]: ...
+
+
+def already_encoded(table: Header, contract: Contract) -> bool:
     """Return whether a table holds the contract's encoded columns in place of the raw ones."""
     present = set(table.columns)
     features = [feature for feature in contract.features if not is_coded(feature)]

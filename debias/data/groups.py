@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from debias.contract import ProtectedAttribute
 from debias.data.tables import Table
@@ -128,7 +130,7 @@ def read_column(
 def _uncut(table: Table, levels: Levels, values: FloatArray, where: str) -> Problem:
     assert levels.numbers is not None
     low, high = levels.numbers[0], levels.numbers[-1]
-    middle = number_text(_median(values, table.amounts))
+    middle = number_text(median(values, table.amounts))
     return Problem(
         f"the attribute is numeric with {len(levels.names)} values from {number_text(low)} to {number_text(high)}",
         where,
@@ -167,19 +169,20 @@ def _quantiles(values: FloatArray, amounts: IntArray | None, parts: int) -> Floa
     """Return the values with 1/parts, 2/parts, … of the rows below them, each the higher of two in question."""
     ordered, ends = _ordered(values, amounts)
     at = np.ceil(np.arange(1, parts) / parts * (int(ends[-1]) - 1))
-    found: FloatArray = ordered[np.searchsorted(ends, at, side="right")]
-    return found
+    return ordered[np.searchsorted(ends, at, side="right")].astype(np.float64)
 
 
-def _median(values: FloatArray, amounts: IntArray | None) -> float:
-    """Return the median of what is not missing."""
+def median(values: npt.NDArray[np.floating[Any]], amounts: IntArray | None = None) -> float:
+    """Return the median of what is not missing, each value standing for `amounts` rows."""
     ordered, ends = _ordered(values, amounts)
     rows = int(ends[-1])
     middle = np.searchsorted(ends, np.array([(rows - 1) // 2, rows // 2]), side="right")
     return float(ordered[middle].mean())
 
 
-def _ordered(values: FloatArray, amounts: IntArray | None) -> tuple[FloatArray, IntArray]:
+def _ordered(
+    values: npt.NDArray[np.floating[Any]], amounts: IntArray | None
+) -> tuple[npt.NDArray[np.floating[Any]], IntArray]:
     """Return the numbers in ascending order, and how many rows there are up to each and with it."""
     present = np.flatnonzero(~np.isnan(values))
     order = present[np.argsort(values[present], kind="stable")]

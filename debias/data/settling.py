@@ -8,7 +8,7 @@ counts of every attribute, of its columns and of attributes crossed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -49,6 +49,8 @@ class Roles:
 
     Parameters
     ----------
+    columns : tuple of str
+        All columns of the file.
     label : str
     parts : tuple of str
         Columns of the attributes.
@@ -63,6 +65,7 @@ class Roles:
     notes : tuple of str
     """
 
+    columns: tuple[str, ...]
     label: str
     parts: tuple[str, ...]
     features: tuple[str, ...]
@@ -133,6 +136,8 @@ class Settled:
         The distinct values.
     gaps : mapping of str to ndarray of bool
         Rows of `table` without a value, by column.
+    cell_of : ndarray of int64
+        Cell of each row of `table`; −1 where it is left out.
     """
 
     roles: Roles
@@ -147,7 +152,8 @@ class Settled:
     dropped: int
     notes: tuple[str, ...]
     table: Table
-    gaps: Mapping[str, Mask] = field(default_factory=dict)
+    gaps: Mapping[str, Mask]
+    cell_of: IntArray
 
     @property
     def cells(self) -> int:
@@ -200,7 +206,7 @@ def find_roles(
         raise DataError(problems)
     cluster = cluster_column(columns, contract)
     reads = features if encoded_by is None else tuple(_read_by(head, encoded_by))
-    return Roles(label, protected, features, reads, contract, encoded_by, cluster, tuple(notes))
+    return Roles(tuple(head.columns), label, protected, features, reads, contract, encoded_by, cluster, tuple(notes))
 
 
 def _read_by(head: Table, contract: Contract) -> list[str]:
@@ -306,6 +312,7 @@ def settle(table: Table, raw: pa.Table, roles: Roles, columns: Columns, regressi
         notes=(*roles.notes, *protected.notes),
         table=table,
         gaps={name: read.missing for name, read in protected.columns.items()},
+        cell_of=cell_of,
     )
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from debias.contract import Contract, Feature
 from debias.data.coded import is_coded
 from debias.data.grouping import Cell, Grouping
-from debias.data.groups import ColumnGroups
+from debias.data.groups import ColumnGroups, median
 from debias.data.sample import Sample
 from debias.data.values import FloatArray, IntArray, Mask
 from debias.words import show
@@ -72,7 +72,12 @@ class NoSwap:
 
 
 def find_swap(
-    sample: Sample, name: str, grouping: Grouping, contract: Contract | None, features: Sequence[str] | None = None
+    sample: Sample,
+    name: str,
+    grouping: Grouping,
+    contract: Contract | None,
+    features: Sequence[str] | None = None,
+    amounts: IntArray | None = None,
 ) -> Swap | NoSwap:
     """Find the input columns that tell an attribute.
 
@@ -88,13 +93,15 @@ def find_swap(
         Of the network; it encodes the table, unless `features` says otherwise.
     features : sequence of str, optional
         The columns of the input ``features``, where they are taken as they are.
+    amounts : ndarray of int64, shape [N], optional
+        How many rows each row stands for. Default: one.
 
     Returns
     -------
     Swap or NoSwap
         No swap where no input column tells the attribute, or a part of an intersection.
     """
-    values, notes, absent = _crossed(sample, name, grouping, contract, features)
+    values, notes, absent = _crossed(sample, name, grouping, contract, features, amounts)
     rule = _rule(contract, name)
     if rule is not None:
         block = _one_hot(rule, grouping.names)
@@ -110,7 +117,12 @@ def find_swap(
 
 
 def _crossed(
-    sample: Sample, name: str, grouping: Grouping, contract: Contract | None, features: Sequence[str] | None
+    sample: Sample,
+    name: str,
+    grouping: Grouping,
+    contract: Contract | None,
+    features: Sequence[str] | None,
+    amounts: IntArray | None,
 ) -> tuple[dict[Place, FloatArray], list[str], list[str]]:
     """Return the value of each input column by group, notes, and the columns that no input tells."""
     encoded = sample.inputs["features"].numpy()
@@ -126,7 +138,8 @@ def _crossed(
             continue
         by_group = _by_group(encoded[:, columns], codes, len(part.names) + 1)
         if part.edges and feature is not None and feature.kind == "numeric":
-            by_group[:-1, 0], note = _brackets(encoded[:, columns[0]], part, codes, feature, contract, sample.name)
+            column = encoded[:, columns[0]]
+            by_group[:-1, 0], note = _brackets(column, amounts, part, codes, feature, contract, sample.name)
             notes += note
         elif feature is not None and feature.kind == "category":
             unseen = np.append(np.isnan(by_group[:-1]).all(axis=1), False)
@@ -194,6 +207,7 @@ def _by_group(encoded: Encoded, codes: IntArray, n_groups: int) -> FloatArray:
 
 def _brackets(
     encoded: Encoded,
+    amounts: IntArray | None,
     part: ColumnGroups,
     codes: IntArray,
     feature: Feature,
@@ -205,8 +219,11 @@ def _brackets(
     if told is not None and told.carriers is not None and told.bins == part.edges:
         mean, sd = (0.0, 1.0) if feature.sd is None else (feature.mean or 0.0, feature.sd)
         return (np.array(told.carriers) - mean) / sd, []
-    brackets = [encoded[codes == group] for group in range(len(part.names))]
-    medians = np.array([float(np.median(rows)) if len(rows) else np.nan for rows in brackets])
+    medians = np.full(len(part.names), np.nan)
+    for group in range(len(medians)):
+        rows = np.flatnonzero(codes == group)
+        if len(rows):
+            medians[group] = median(encoded[rows], None if amounts is None else amounts[rows])
     return medians, [f"Attribute swap: the median in {table} stands for each group of {show(part.column)}."]
 
 

@@ -41,7 +41,7 @@ class Opened:
         """True where a column of the inputs tells one of the attributes."""
         sample = self.data.sample
         attributes = sample.attributes.values()
-        return "group" in sample.inputs or any(each.is_input or _tells(sample, each.codes) for each in attributes)
+        return "group" in sample.inputs or any(each.is_input or tells(sample, each.codes) for each in attributes)
 
     def prepare(self, role: Literal["train", "test"]) -> Prepared:
         """Prepare another table with the columns, groups and positive value of ``--data``."""
@@ -159,7 +159,7 @@ def dtype_name(network: Network) -> Literal["float32", "float64"]:
     return "float64" if str(network.dtype) == "torch.float64" else "float32"
 
 
-def _tells(sample: Sample, codes: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> bool:
+def tells(sample: Sample, codes: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> bool:
     """Return True where one input column has one value per group, and different ones."""
     known = codes >= 0
     if not known.any():

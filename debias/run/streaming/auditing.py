@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from debias.data.batches import Stream
 from debias.data.settling import Settled
+from debias.data.swap import NoSwap, Swap
 from debias.methods.base import Progress, silent
 from debias.objective import exit_code
 from debias.report.values.report import Report, Rows, TableInfo
@@ -11,10 +14,12 @@ from debias.run.auditing import common, same_score
 from debias.run.opening import Opened
 from debias.run.request import Request
 from debias.run.statements import bound_statement, one_decision
+from debias.run.streaming import swaps
 from debias.run.streaming.choosing import refuse
 from debias.run.streaming.counted import Counted
 from debias.run.streaming.opening import open_streamed
 from debias.run.streaming.passes import tallied
+from debias.run.swapping import Swapped
 from debias.run.verdict import rule
 
 
@@ -31,16 +36,37 @@ def run_streamed(request: Request, progress: Progress = silent) -> Report:
     opened = streamed.opened
     # What is undefined is told before all rows are scored.
     streamed.objective.on(opened.data.sample, lenient=streamed.lenient)
-    tally = tallied(streamed.scoring, streamed.backend, progress)
+    settled, network, scoring = streamed.settled, opened.network, streamed.scoring
+    scoring.telling = swaps.followed(settled)
+    scoring.ways = _swaps(swaps.ways(settled, network))
+    tally = tallied(scoring, streamed.backend, progress)
+    ways, sums = swaps.ways(settled, network, tally.telling), dict(tally.swapped)
+    if late := {name: way for name, way in _swaps(ways).items() if name not in sums}:
+        # Inputs that tell an attribute and are not made from its column are known when all rows have been seen.
+        scoring.ways, scoring.telling = late, {}
+        sums |= tallied(scoring, streamed.backend, progress).swapped
+    swapped = {name: swaps.told(way, sums.get(name)) for name, way in ways.items()}
     counted = streamed.counted(tally, opened.network.head, opened.threshold)
     if counted.constant:
         raise same_score(str(request.model))
-    return _report(opened, streamed.settled, counted, streamed.stream)
+    uses_attribute = swaps.uses_attribute(settled, network, tally.telling)
+    return _report(opened, settled, counted, streamed.stream, swapped, uses_attribute)
 
 
-def _report(opened: Opened, settled: Settled, counted: Counted, stream: Stream) -> Report:
+def _swaps(ways: Mapping[str, Swap | NoSwap]) -> dict[str, Swap]:
+    return {name: way for name, way in ways.items() if isinstance(way, Swap)}
+
+
+def _report(
+    opened: Opened,
+    settled: Settled,
+    counted: Counted,
+    stream: Stream,
+    swapped: Mapping[str, Swapped],
+    uses_attribute: bool,
+) -> Report:
     request, objective, bounded = opened.request, counted.frame.objective, counted.frame.bounded
-    before = counted.figures({})
+    before = counted.figures(swapped)
     ruling = rule(before, counted.by_attribute, counted.frame.attributes, objective, bounded=bounded)
     rows = int(counted.amounts.sum())
     which = f"{'the' if settled.dropped else 'all'} {rows:,} rows of {stream.name}"
@@ -67,10 +93,15 @@ def _report(opened: Opened, settled: Settled, counted: Counted, stream: Stream) 
         margin=None,
         min_performance=None,
         optimistic=False,
-        uses_attribute=opened.attribute_is_input,
+        uses_attribute=uses_attribute,
         before=before,
         decision_disagreements=counted.tally.disagreements if counted.head.classes == 2 else None,
-        notes=[*opened.network.notes, *settled.notes, *one_decision(before)],
+        notes=[
+            *opened.network.notes,
+            *settled.notes,
+            *one_decision(before),
+            *(note for swap in swapped.values() for note in swap.notes),
+        ],
         command=request.command(),
         sweeps=[counted.sweep()],
         crossings=counted.crossings(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -76,7 +77,7 @@ class Counted:
         """The area under the ROC curve with sure bounds."""
         return self.tally.scores.auroc()
 
-    def figures(self, swaps: dict[str, Swapped]) -> Figures:
+    def figures(self, swaps: Mapping[str, Swapped]) -> Figures:
         """Return the figures of the network as deployed."""
         counts, area = self.by_attribute, self.auroc
         return self.frame.figures(
@@ -109,16 +110,23 @@ class Counted:
         """Return the probabilities of each group, from the group of each cell."""
         return self.tally.probabilities.over(np.repeat(codes, 2), n_groups)
 
-    def crossings(self) -> list[Crossing]:
-        """Return every pair of attributes crossed, and the parts of every intersection that was asked."""
+    def crossings(self, after: Counted | None = None) -> list[Crossing]:
+        """Return every pair of attributes crossed, and the parts of every intersection that was asked.
+
+        Parameters
+        ----------
+        after : Counted, optional
+            The same rows as the repaired network decides them.
+        """
         settled = self.settled
         each = all_cells(list(settled.attributes.values()), settled.groupings, settled.columns)
-        return [crossing(cells, self._cell_figures, amounts=self.amounts) for cells in each if cells.names]
+        two = None if after is None else after._cell_figures
+        return [crossing(cells, self._cell_figures, two, self.amounts) for cells in each if cells.names]
 
     def _cell_figures(self, cells: Cells) -> list[GroupFigures]:
         return group_figures(self.counts(cells.codes, len(cells.names)), cells)
 
-    def sweep(self) -> Sweep:
+    def sweep(self, network: Literal["before", "after"] = "before") -> Sweep:
         """Return the figures at other thresholds: at scores where no bin of the histogram has to be parted."""
         scores, flipped = self.tally.scores, self.frame.flipped
         cuts, shown = chosen(self.head, self.threshold, scores.high)
@@ -129,15 +137,21 @@ class Counted:
         else:
             shown = shown[first:]
         counted = [[self._regrouped(one, item.codes, len(item.groups)) for one in at] for item in self.frame.attributes]
-        return Sweep(network="before", deployed=self.threshold, points=points(self.frame, shown, counted))
+        return Sweep(network=network, deployed=self.threshold, points=points(self.frame, shown, counted))
 
     def _regrouped(self, counts: Counts, codes: IntArray, n_groups: int) -> Counts:
         """Return counts by group, from those by cell with the decisions in the favourable frame."""
         found = regrouped(counts, codes, n_groups)
         return labels_turned(found) if self.frame.flipped else found
 
-    def impacts(self) -> list[Impact]:
-        """Return impact ratios of every attribute, of the columns of an intersection, and of attributes crossed."""
+    def impacts(self, after: Counted | None = None) -> list[Impact]:
+        """Return impact ratios of every attribute, of the columns of an intersection, and of attributes crossed.
+
+        Parameters
+        ----------
+        after : Counted, optional
+            The same rows as the repaired network decides them.
+        """
         settled = self.settled
         return impacts_of(
             settled.attributes,
@@ -145,6 +159,7 @@ class Counted:
             settled.groupings,
             settled.gaps,
             self._rates,
+            None if after is None else after._rates,
             amounts=self.amounts,
             gap_amounts=settled.table.amounts,
         )

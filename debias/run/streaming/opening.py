@@ -71,9 +71,11 @@ class Streamed:
         """What scores the rows as the network is deployed."""
         opened = self.opened
         cells, rows = self.settled.cells, self.batch_rows
-        return Scoring(
+        found = Scoring(
             opened.request, self.stream, self.inputs, opened.threshold, opened.decision, cells, rows, opened.network
         )
+        found.codes = {name: item.codes for name, item in self.settled.attributes.items()}
+        return found
 
     def counted(self, tally: Tally, head: Head, threshold: float) -> Counted:
         """Return the figures of a tally of the rows, of a network with this head cut at this threshold."""

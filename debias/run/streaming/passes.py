@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,7 +16,8 @@ from debias.data import distinct
 from debias.data.batch_inputs import BatchInputs
 from debias.data.batches import Piece, Stream
 from debias.data.clusters import policy
-from debias.fairness.counts import Counts
+from debias.data.swap import Swap
+from debias.fairness.counts import Counts, IntArray
 from debias.fairness.histogram import HistogramOfBatches
 from debias.fairness.pooled import Pooled
 from debias.methods.base import Progress
@@ -24,7 +25,9 @@ from debias.model import effects
 from debias.model.network import Network
 from debias.run.opening import open_network
 from debias.run.request import Request
+from debias.run.streaming.swaps import change
 from debias.run.streaming.tally import Tally
+from debias.run.streaming.telling import Telling
 
 PRELOAD = ("torch", "pandas", "pyarrow.parquet", "debias.run")
 
@@ -46,6 +49,14 @@ class Scoring:
         Rows of a batch.
     network : Network, optional
         Where it is open already; it stays behind when this goes to another process.
+    codes : mapping of str to ndarray of int64
+        Group of each cell, by attribute.
+    telling : mapping of (str, str) to Telling
+        The inputs that may tell an attribute, before any row.
+    ways : mapping of str to Swap
+        How the inputs are set to the groups of an attribute, where that is measured.
+    thresholds : tuple of float
+        Others at which the histogram of the scores must be exact.
     """
 
     request: Request
@@ -56,6 +67,10 @@ class Scoring:
     cells: int
     rows: int
     network: Network | None = field(default=None, repr=False)
+    codes: Mapping[str, IntArray] = field(default_factory=dict)
+    telling: Mapping[tuple[str, str], Telling] = field(default_factory=dict)
+    ways: Mapping[str, Swap] = field(default_factory=dict)
+    thresholds: tuple[float, ...] = ()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "network": None}
@@ -72,9 +87,11 @@ class Scoring:
         assert network is not None
         head, cells = network.head, self.cells
         unseen = policy(self.inputs.columns, network.contract)
-        scores = HistogramOfBatches((cells,), splits=(head.cut(self.threshold),))
+        scores = HistogramOfBatches((cells,), splits=tuple(map(head.cut, (self.threshold, *self.thresholds))))
         total: tuple[Counts, Pooled] | None = None
         disagreements = 0
+        telling = dict(self.telling)
+        swapped = {name: np.zeros(2) for name in self.ways}
         for before, batch in self.stream.batches(piece, self.inputs.reads, self.rows):
             sample, cell = self.inputs.sample(batch, before)
             if not len(sample):
@@ -88,6 +105,10 @@ class Scoring:
             y, weight = sample.y, sample.weight
             scores.add(head.scores(output).numpy(), y, (cell,), weight)
             probability = head.probabilities(output).double().numpy()
+            for (name, role), known in telling.items():
+                telling[name, role] = known.seeing(sample.inputs[role].numpy(), self.codes[name][cell])
+            for name, way in self.ways.items():
+                swapped[name] += change(network, sample, self.codes[name][cell], probability, way)
             labelled = cell * 2 + y
             found = _counts(labelled * 2 + decided, cells, weight), Pooled.of(probability, labelled, 2 * cells, weight)
             total = found if total is None else (total[0] + found[0], total[1] + found[1])
@@ -96,7 +117,7 @@ class Scoring:
             weight = None if self.request.weight is None else nothing
             total = _counts(none, cells, weight), Pooled.of(nothing, none, 2 * cells, weight)
             scores.add(nothing.astype(_dtype(network)), none, (none,), weight)
-        return Tally(total[0], scores.result(), total[1], disagreements)
+        return Tally(total[0], scores.result(), total[1], disagreements, swapped, telling)
 
 
 def _dtype(network: Network) -> Any:

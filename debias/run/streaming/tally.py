@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from debias.fairness.counts import Counts, FloatArray, IntArray
 from debias.fairness.histogram import Histogram
 from debias.fairness.pooled import Pooled
+from debias.run.streaming.telling import Telling
 
 Cells = npt.NDArray[np.int64]
 
@@ -31,18 +33,18 @@ class Tally:
         P(positive) by cell and label, shape [G, 2].
     disagreements : int
         Rows where argmax and score disagree.
-    swapped : mapping of str to tuple of float
+    swapped : mapping of str to ndarray of float64, shape [2]
         For each attribute that is swapped: Σ w \\|change\\| and Σ w over rows and other groups.
-    telling : mapping
-        Columns of the inputs that may tell an attribute, see `debias.run.streaming.telling`.
+    telling : mapping of (str, str) to Telling
+        By name of the attribute and role of the input, the columns that may tell it.
     """
 
     counts: Counts
     scores: Histogram
     probabilities: Pooled
     disagreements: int = 0
-    swapped: dict[str, FloatArray] = field(default_factory=dict)
-    telling: dict[str, Any] = field(default_factory=dict)
+    swapped: Mapping[str, FloatArray] = field(default_factory=dict)
+    telling: Mapping[tuple[str, str], Telling] = field(default_factory=dict)
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -51,7 +53,7 @@ class Tally:
             self.probabilities + other.probabilities,
             self.disagreements + other.disagreements,
             {name: each + other.swapped[name] for name, each in self.swapped.items()},
-            {name: each + other.telling[name] for name, each in self.telling.items()},
+            {key: each + other.telling[key] for key, each in self.telling.items()},
         )
 
 
