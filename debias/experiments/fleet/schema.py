@@ -197,8 +197,12 @@ def _without_titles(value: Any) -> Any:
         return [_without_titles(item) for item in value]
     if not isinstance(value, dict):
         return value
-    empty = {"title": str, "default": type(None)}
-    return {key: _without_titles(item) for key, item in value.items() if not isinstance(item, empty.get(key, ()))}
+    said = {
+        key: item
+        for key, item in value.items()
+        if not (key == "title" and isinstance(item, str)) and not (key == "default" and item is None)
+    }
+    return {key: _without_titles(item) for key, item in said.items()}
 
 
 def schema_text() -> str:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from debias.experiments.fleet.yaml_values import YamlError, read_yaml
 
 # PyYAML writes 0E0 as a text, after YAML 1.1; YAML 1.2 has it as a number.
-TEXT = st.text(max_size=8).filter(lambda text: not re.fullmatch(r"[-+.eE\d]+", text))
+LETTERS = st.characters(codec="utf-8", exclude_categories=("C", "Zl", "Zp"))
+TEXT = st.text(LETTERS, max_size=8).filter(lambda text: not re.fullmatch(r"[-+.eE\d]+", text))
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**18), 10**18) | st.floats(allow_nan=False) | TEXT,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
