@@ -205,6 +205,7 @@ def find_roles(
     if problems or label is None or features is None:
         raise DataError(problems)
     cluster = cluster_column(columns, contract)
+    cluster = cluster if cluster in head.columns else None
     reads = features if encoded_by is None else tuple(_read_by(head, encoded_by))
     return Roles(tuple(head.columns), label, protected, features, reads, contract, encoded_by, cluster, tuple(notes))
 

@@ -86,6 +86,22 @@ class ModelInfo(Part):
     sha256: str = Field(description="SHA-256 of the file.")
 
 
+class Streaming(Part):
+    """How the verdict rows were read a batch at a time, and how exact the figures of scores are; counts are exact."""
+
+    batch_rows: int = Field(description="Rows of a batch, at most.")
+    pieces: int = Field(description="Parts of the file that were counted apart.")
+    score_bins: int = Field(description="Bins that the scores were counted in.")
+    exact: bool = Field(description="Every bin holds one score: figures of scores are as exact as those of counts.")
+    auroc_low: Rate = Field(default=None, description="AUROC is not below this.")
+    auroc_high: Rate = Field(default=None, description="AUROC is not above this.")
+    median_low: Number = Field(default=None, description="The median probability is not below this.")
+    median_high: Number = Field(default=None, description="The median probability is not above this.")
+    median_share: Rate = Field(
+        default=None, description="Share of the rows, by weight, that may lie on the other side of the median."
+    )
+
+
 class TableInfo(Part):
     """A table that took part."""
 
@@ -218,6 +234,9 @@ class Report(Part):
     model: ModelInfo = Field(description="The file that came in.")
     output: ModelInfo | None = Field(default=None, description="The file written, or None.")
     data: dict[str, TableInfo] = Field(description="data, train, test.")
+    streaming: Streaming | None = Field(
+        default=None, description="How the verdict rows were read, where that was a batch at a time."
+    )
     before: Figures = Field(description="The network as deployed, at --threshold.")
     best_threshold: Figures | None = Field(
         default=None,

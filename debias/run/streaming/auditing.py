@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from debias.data.batches import Stream
+from debias.data.batches import BATCH_ROWS, Stream
 from debias.data.settling import Settled
 from debias.data.swap import NoSwap, Swap
 from debias.methods.base import Progress, silent
 from debias.objective import exit_code
-from debias.report.values.report import Report, Rows, TableInfo
+from debias.report.values.report import Report, Rows, Streaming, TableInfo
 from debias.run.auditing import common, same_score
 from debias.run.opening import Opened
 from debias.run.request import Request
@@ -68,7 +68,7 @@ def _report(
     request, objective, bounded = opened.request, counted.frame.objective, counted.frame.bounded
     before = counted.figures(swapped)
     ruling = rule(before, counted.by_attribute, counted.frame.attributes, objective, bounded=bounded)
-    rows = int(counted.amounts.sum())
+    rows, told_of = int(counted.amounts.sum()), streaming(counted, opened, stream)
     which = f"{'the' if settled.dropped else 'all'} {rows:,} rows of {stream.name}"
     told = common(opened, objective) | {
         "data": {"data": TableInfo(path=stream.name, rows=stream.rows, sha256=stream.sha256())}
@@ -101,10 +101,46 @@ def _report(
             *settled.notes,
             *one_decision(before),
             *(note for swap in swapped.values() for note in swap.notes),
+            *left_out(settled, told_of),
         ],
+        streaming=told_of,
         command=request.command(),
         sweeps=[counted.sweep()],
         crossings=counted.crossings(),
         impacts=counted.impacts(),
         **told,
     )
+
+
+def streaming(counted: Counted, opened: Opened, stream: Stream) -> Streaming:
+    """Return how the rows were read, and how exact the figures of scores are."""
+    area, median, scores = counted.auroc, counted.median, counted.tally.scores
+    return Streaming(
+        batch_rows=opened.request.batch_rows or BATCH_ROWS,
+        pieces=len(stream.pieces),
+        score_bins=len(scores),
+        exact=scores.exact,
+        auroc_low=None if area is None else area.low,
+        auroc_high=None if area is None else area.high,
+        median_low=None if median is None else median.low,
+        median_high=None if median is None else median.high,
+        median_share=None if median is None else median.uncertain,
+    )
+
+
+def left_out(settled: Settled, told: Streaming) -> list[str]:
+    """Return notes on what a table that is read a batch at a time does not give, or not exactly."""
+    notes = []
+    if settled.roles.cluster is not None:
+        notes.append("Figures by cluster are left out: they need all rows at once (--no-stream).")
+    if told.exact:
+        return notes
+    bins = f"scores were counted in {told.score_bins:,} bins"
+    if told.auroc_low is not None and told.auroc_high is not None:
+        notes.append(f"AUROC lies between {told.auroc_low:.6f} and {told.auroc_high:.6f}: {bins}.")
+    if told.median_share:
+        notes.append(
+            f"The median score lies between {told.median_low:.6g} and {told.median_high:.6g}: {bins}. In scoring rates "
+            f"{told.median_share:.4%} of the rows may be on its other side."
+        )
+    return notes
