@@ -45,7 +45,7 @@ class Opened:
 
     def prepare(self, role: Literal["train", "test"]) -> Prepared:
         """Prepare another table with the columns, groups and positive value of ``--data``."""
-        return _prepared(self.network, self.tables[role], self.request, like=self.data)
+        return opened_with(self.network, self.tables[role], self.request, like=self.data)
 
 
 def open_request(request: Request) -> Opened:
@@ -57,7 +57,7 @@ def open_request(request: Request) -> Opened:
     request = with_task(request, network)
     tables: dict[str, Table] = dict(zip(roles, read, strict=True))
     threshold, decision = operating_point(request, network)
-    data = _prepared(network, tables["data"], request)
+    data = opened_with(network, tables["data"], request)
     request = replace(request, attr=tuple(data.groupings))  # sex * race is sex*race from here on
     return Opened(request, network, threshold, decision, data, tables)
 
@@ -121,7 +121,7 @@ def open_network(request: Request) -> Network:
     ).on(request.device)
 
 
-def _prepared(network: Network, table: Table, request: Request, like: Prepared | None = None) -> Prepared:
+def opened_with(network: Network, table: Table, request: Request, like: Prepared | None = None) -> Prepared:
     """Prepare a table for a network, the cluster of rows that it does not know filled in as asked."""
     prepared = prepare(
         table,

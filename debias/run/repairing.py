@@ -22,6 +22,7 @@ from debias.run.provenance import model_info, versions
 from debias.run.recorded import asked
 from debias.run.request import DEFAULT_FIT_SHARE, Request
 from debias.run.statements import one_decision, repair_statement
+from debias.run.streaming.choosing import samples
 from debias.run.workbench import Attempt, Workbench, named_output, output_path
 
 if TYPE_CHECKING:
@@ -38,10 +39,19 @@ Keep = Callable[[bytes], None]
 def run_repair(request: Request, method: Method, progress: Progress = silent, keep: Keep | None = None) -> Report:
     """Run a method under the objective, write the repaired file, and return the report; see `finish`."""
     out = output_path(request) if keep is None else named_output(request)
-    bench = Workbench.open(request, fits=method.fits)
+    bench = open_bench(request, progress, fits=method.fits)
     if reasons := bench.reasons(method):
         raise ModelError(reasons)
     return finish(bench, bench.attempt(method, progress), out, keep)
+
+
+def open_bench(request: Request, progress: Progress, *, fits: bool) -> Workbench:
+    """Open the network and the tables; of a table too large for memory a sample chooses, and the rest judges."""
+    if not samples(request):
+        return Workbench.open(request, fits=fits)
+    from debias.run.streaming.bench import open_sampled
+
+    return open_sampled(request, progress, fits=fits)
 
 
 def finish(bench: Workbench, attempt: Attempt, out: Path, keep: Keep | None = None) -> Report:
@@ -176,7 +186,8 @@ def _rule(bench: Workbench, attempt: Attempt) -> RuleInfo | None:
         GroupRule(group=name, cut=probability(float(cut)), below=float(below), above=float(above))
         for name, cut, below, above in zip(rule.groups, rule.cuts, rule.below, rule.above, strict=True)
     ]
-    shared = shared_draws(bench.parts.verdict.inputs["features"]) if rule.randomised else None
+    inputs = bench.parts.verdict.inputs or bench.parts.select.inputs  # rows that were only counted have none
+    shared = shared_draws(inputs["features"]) if rule.randomised else None
     return RuleInfo(attribute=rule.attribute, groups=groups, shared_draws=shared)
 
 

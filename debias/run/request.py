@@ -65,6 +65,7 @@ class Request(Columns):
     view: str | Sequence[str] = ()
     stream: bool | None = None
     batch_rows: int | None = None
+    sample_rows: int | None = None
     workers: int = 1
     ray: str | None = None
     task: Task | None = None
@@ -97,6 +98,8 @@ class Request(Columns):
             problems.append(Problem(f"{self.seed!r} is no seed", "--seed", "Give 0 or more."))
         if self.batch_rows is not None and self.batch_rows < 1:
             problems.append(Problem(f"{self.batch_rows!r} is no number of rows", "--batch-rows", "Give 1 or more."))
+        if self.sample_rows is not None and self.sample_rows < 2:
+            problems.append(Problem(f"{self.sample_rows!r} rows are no sample", "--sample-rows", "Give e.g. 200000."))
         if self.workers < 1:
             problems.append(Problem(f"{self.workers!r} is no number of workers", "--workers", "Give 1 or more."))
         problems += _device_problems(self.device)

@@ -151,7 +151,7 @@ class Workbench:
         )
         for rows in {id(part): part for part in (parts.select, parts.train)}.values():
             opened.network.logits(rows)  # names the rows that get no score
-        select, objective = _pooled(opened, parts, objective)
+        select, objective = pooled_with(opened, parts, objective)
         network = editable(opened.network, request.edit, len(parts.train))
         setting = Setting(network, parts.train, select, objective, request.seed, request.device)
         return cls(opened, objective, parts, on_select, on_verdict, setting)
@@ -298,7 +298,7 @@ def unfit(network: Network, method: type[Method] | Method, keep_scores: bool = F
     return []
 
 
-def _pooled(opened: Opened, parts: Parts, objective: Objective) -> tuple[Sample, Objective]:
+def pooled_with(opened: Opened, parts: Parts, objective: Objective) -> tuple[Sample, Objective]:
     """Return the rows that candidates are judged on: pooled, the training rows count for the bias too."""
     asked = opened.request.pool
     if asked and parts.train is parts.select:

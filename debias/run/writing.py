@@ -69,6 +69,11 @@ class Repaired:
             raise WriteError(Problem("torch does not read back what it wrote; nothing was written", str(out)))
         return content, archive
 
+    @property
+    def bare(self) -> bytes:
+        """The file's content as it stands before the record of its figures is in it."""
+        return self._bytes(None)
+
     def contract(self) -> Contract:
         """Return the contract of the repaired file: what was settled in this run, so that an audit needs no flags."""
         output = (
@@ -120,8 +125,8 @@ class Repaired:
         return replace(measured, sample=replace(sample, inputs={**sample.inputs, "group": columns}))
 
     def _read_back(self) -> Network:
-        """Return the network of the file's content as it stands before the record of its figures is in it."""
-        archive = archive_of(self._bytes(None), Path(self.request.model), trust=self.request.trust)
+        """Return the network of the bare content."""
+        archive = archive_of(self.bare, Path(self.request.model), trust=self.request.trust)
         network = from_archive(archive, contract=self.contract(), output_kind=self.network.head.kind)
         return network.on(self.request.device)
 

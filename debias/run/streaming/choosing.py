@@ -13,6 +13,15 @@ LARGE = 2 << 30
 """A table that would take more bytes in memory than this is streamed where nothing else is asked."""
 
 
+SAMPLE_ROWS = 200_000
+"""Rows that choose a repair where the table is larger, and nothing else is asked."""
+
+
+def samples(request: Request) -> bool:
+    """Return whether a repair chooses by a sample of its table: as asked, else by the table's size."""
+    return request.sample_rows is not None or streams(request)
+
+
 def streams(request: Request) -> bool:
     """Return whether the table of an audit is streamed: as asked, else by its size."""
     if request.stream is not None:

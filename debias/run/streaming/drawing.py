@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -125,15 +125,28 @@ class RestInputs(BatchInputs):
     ----------
     without : ndarray of int64
         Numbers of the rows that were drawn, ascending.
+    group : (ndarray of int64, int), optional
+        The group of each cell and how many there are, where the network reads the group of a rule.
     """
 
     without: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+    group: tuple[IntArray, int] | None = None
 
     def sample(self, batch: pa.RecordBatch, before: int) -> tuple[Sample, IntArray]:
         """Return the rows of a batch that were neither drawn nor left out, and the cell of each."""
         sample, cell = super().sample(batch, before)
         first, end = np.searchsorted(self.without, [before + 1, before + 1 + len(batch)])
-        if first == end:
-            return sample, cell
-        kept = np.flatnonzero(~np.isin(sample.rows, self.without[first:end], assume_unique=True))
-        return sample.take(kept), cell[kept]
+        if first < end:
+            kept = np.flatnonzero(~np.isin(sample.rows, self.without[first:end], assume_unique=True))
+            sample, cell = sample.take(kept), cell[kept]
+        return self._grouped(sample, cell), cell
+
+    def _grouped(self, sample: Sample, cell: IntArray) -> Sample:
+        """Return the rows with the group that a rule reads."""
+        if self.group is None:
+            return sample
+        import torch
+
+        codes, n_groups = self.group
+        told = (torch.from_numpy(codes[cell])[:, None] == torch.arange(n_groups)).to(sample.inputs["features"].dtype)
+        return replace(sample, inputs={**sample.inputs, "group": told})
