@@ -94,6 +94,8 @@ def register(app: typer.Typer) -> None:
         if len(options.model) > 1:
             asked = {"stream": options.stream, "batch_rows": options.batch_rows}
             return several(options, {**measured(options), **own, **asked})
+        if options.out is not None:
+            raise UsageError(Problem("is for several models", "--out", "Name a file with --report FILE.json."))
         (model,) = options.model
         delivery = Delivery(options, inputs=(model, options.data, options.contract))
         with progress_bar(options.quiet) as progress:
