@@ -169,6 +169,8 @@ def bins_of(table: Table, columns: Columns, cut: Sequence[str]) -> tuple[dict[st
                 Problem(f"is given twice for {show(cut[0])}: {listing([plain, by_name[cut[0]]])}", "--bins")
             )
         return found | {cut[0]: plain}, problems
+    if not cut:
+        return found, problems  # no attribute can be read, which is told of each
     free = [name for name in cut if name not in found]
     numeric = [name for name in free if _numeric(table, name)]
     takers = numeric if len(numeric) == 1 else [n for n in numeric if len(to_levels(table.frame[n]).names) > MANY]

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 Format = Literal["torchscript", "export"]
 
+LONGEST = 400
+"""Most characters that are told of an error of torch, which may hold the text of the file."""
+
 # read here or needed by nobody: torch gets the program and its numbers only
-_LONGEST = 400  # of what torch tells, which may hold the text of the file
 _NOT_LOADED = ("extra/", *UNUSED)
 
 
@@ -97,7 +99,7 @@ class Archive:
                     program = torch.export.load(io.BytesIO(self._payload))
                 return program if device == "cpu" else _moved(program, device)
         except Exception as error:
-            text = (str(error).strip() or type(error).__name__).splitlines()[0][:_LONGEST]
+            text = (str(error).strip() or type(error).__name__).splitlines()[0][:LONGEST]
             raise ModelError(
                 Problem(f"torch {torch.__version__} cannot load it: {text}", str(self.path), "Save the model again.")
             ) from None

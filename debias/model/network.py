@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,10 +17,10 @@ from torch import Tensor
 
 from debias.contract import MAX_CONTRACT, SIDECAR_SUFFIX, Contract, read_document
 from debias.data.sample import Sample
-from debias.errors import ContractError, ModelError, Problem
+from debias.errors import ContractError, DebiasError, ModelError, Problem
 from debias.inputs import read_input
 from debias.model import effects
-from debias.model.archive import Archive, open_archive, serialise
+from debias.model.archive import LONGEST, Archive, open_archive, serialise
 from debias.model.head import Head, Kind, find_head
 from debias.model.layers import Layer, find_layers
 from debias.model.program import Program
@@ -203,7 +205,7 @@ class Network:
 
     def call(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Run the file's own forward on inputs by name; a static batch size is padded and cut."""
-        with torch.no_grad():
+        with torch.no_grad(), _told(self.archive, "its forward failed"):
             there = self._there(inputs)
             return call_in_pieces(self.module, [there[item.name] for item in self.inputs], self.batch).cpu()
 
@@ -250,6 +252,26 @@ class Network:
 
 def from_archive(archive: Archive, *, contract: Contract | None = None, output_kind: Kind | None = None) -> Network:
     """Load a checked archive and read its graph; see `Network.open`."""
+    with _told(archive, "its graph cannot be read"):
+        return _from_archive(archive, contract, output_kind)
+
+
+@contextlib.contextmanager
+def _told(archive: Archive, what: str) -> Iterator[None]:
+    """Turn whatever torch makes of a graph that contradicts itself into words, and show no warning that it wrote."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (DebiasError, MemoryError):
+        raise
+    except Exception as error:
+        first = (str(error).strip() or "no reason").splitlines()[0][:LONGEST]
+        found = f"{what} ({type(error).__name__}: {first})"
+        raise ModelError(Problem(found, str(archive.path), "Save the model again.")) from error
+
+
+def _from_archive(archive: Archive, contract: Contract | None, output_kind: Kind | None) -> Network:
     read = read_archive(archive)
     program, state, notes = read.program, read.state, list(read.notes)
     contract = contract or archive_contract(archive)
@@ -282,8 +304,8 @@ def from_archive(archive: Archive, *, contract: Contract | None = None, output_k
 
 def signature(archive: Archive) -> dict[str, int | None]:
     """Return the tensor inputs of a file by name, with their number of columns where the graph tells it."""
-    read = read_archive(archive)
-    return read.widths
+    with _told(archive, "its graph cannot be read"):
+        return read_archive(archive).widths
 
 
 def archive_contract(archive: Archive) -> Contract | None:

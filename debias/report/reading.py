@@ -49,7 +49,9 @@ def parse(data: bytes, where: str) -> Value:
     document = _document(data, where)
     if _is_job(document):
         document, where = _of_job(document, where), f"{where}, report"
-    return _value(document, _kind(document, where), where)
+    value = _value(document, _kind(document, where), where)
+    _check_whole(value, where)
+    return value
 
 
 def read_document(path: Path, where: str) -> dict[str, Any]:
@@ -106,6 +108,17 @@ def _kinds() -> dict[str, type[BaseModel]]:
 
     fields = {kind: kind.model_fields.get("verb") for kind, _ in SCHEMA_FILES.values()}
     return {str(verb.default): kind for kind, verb in fields.items() if verb is not None and not verb.is_required()}
+
+
+def _check_whole(value: Value, where: str) -> None:
+    """Refuse a report whose parts do not belong together: one that cannot be told in words."""
+    from debias.report.content.every import document_of
+
+    try:
+        document_of(value)
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+        found = f"contradicts itself ({type(error).__name__}: {bare(error)})"
+        _refuse(found, where, "The file was changed after it was written. Repeat the run.")
 
 
 def _kind(document: dict[str, Any], where: str) -> type[BaseModel]:

@@ -44,7 +44,7 @@ def scripted() -> dict[str, bytes]:
         "archive/data/1": _numbers(4, 4),
         "archive/data/2": _numbers(4, 5),
         "archive/data/3": _numbers(1, 6),
-        LINEAR: _linear("linear", nets.FEATURES, 4) + _linear("linear", 4, 1, "Last"),
+        LINEAR: _linear("Linear") + _linear("Last"),
         "archive/code/__torch__/net.py": _NET.encode(),
         "archive/constants.pkl": pickle.dumps((), 2),
         "archive/version": b"3\n",
@@ -133,14 +133,14 @@ def _numbers(count: int, seed: int) -> bytes:
     return values.numpy().astype("<f4").tobytes()
 
 
-def _linear(module: str, width: int, units: int, name: str = "Linear") -> bytes:
+def _linear(name: str) -> bytes:
     return f"""class {name}(Module):
   __parameters__ = ["weight", "bias", ]
   __buffers__ = []
   weight : Tensor
   bias : Tensor
   training : bool
-  def forward(self: __torch__.{module}.{name},
+  def forward(self: __torch__.linear.{name},
     input: Tensor) -> Tensor:
     weight = self.weight
     bias = self.bias

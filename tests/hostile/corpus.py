@@ -194,7 +194,7 @@ def _expressions(traps: Traps) -> dict[str, str]:
         "kill": f"{imported('os')}.kill({imported('os')}.getppid(), 9)",
         "fork": f"[{imported('os')}.fork() for _ in range(64)]",
         "lambda": f"(lambda: {imported('os')}.system('touch {traps.file}'))()",
-        "attribute": f"().__class__.__base__.__subclasses__()[0].__init__.__globals__['open']({str(traps.file)!r}, 'w')",
+        "attribute": f"().__class__.__base__.__subclasses__()[0].__init__.__globals__['open']('{traps.file}', 'w')",
     }
 
 
