@@ -58,7 +58,7 @@ def _ranked(known: Sequence[tuple[float, FleetRow]]) -> Chart:
         "chart-fleet-ranked",
         key="outcomes",
         title="All models in order of their bias",
-        caption=f"Each model under each attribute; above 1 the bound is missed.{shown}",
+        caption=f"Each model under each attribute; 1 is its bound.{shown}",
         alt=f"{told}; |bias|/bound reaches from {known[0][0]:.3g} to {known[-1][0]:.3g}, its middle is "
         f"{known[len(known) // 2][0]:.3g}.",
         width=FULL,
