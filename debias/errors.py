@@ -71,6 +71,15 @@ def together(*calls: Callable[[], Any]) -> list[Any]:
     return results
 
 
+def was_interrupted(error: BaseException | None) -> bool:
+    """Return whether an error came about because Ctrl-C broke something off: libraries turn it into others."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 class UsageError(DebiasError):
     """The command or call itself is off: flags that clash, values out of range."""
 

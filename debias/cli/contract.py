@@ -90,8 +90,7 @@ def register(app: typer.Typer) -> None:
         if out is None and options.embed is None:
             out = options.model.with_name(options.model.name + ".debias.json")
         targets = [path for path in (out, options.embed) if path is not None]
-        for path in targets:
-            check_files([("--out", path)], (options.model, options.data), options.force)
+        check_files([("--out", out), ("--embed", options.embed)], (options.model, options.data), options.force)
         written = import_module("debias.run").contract(
             options.model,
             options.data,

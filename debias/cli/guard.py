@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 from debias.cli.github import without_commands
-from debias.errors import DebiasError, Problem
+from debias.errors import DebiasError, Problem, was_interrupted
 from debias.report.text import visible
 
 ERROR = 2
@@ -42,15 +42,6 @@ def interrupted() -> int:
     """Say that Ctrl-C ended the run, and return the exit code of that."""
     complain("interrupted", Problem("nothing half written was left behind"))
     return INTERRUPTED
-
-
-def was_interrupted(error: BaseException | None) -> bool:
-    """Return whether an error came about because Ctrl-C broke something off: libraries turn it into others."""
-    while error is not None:
-        if isinstance(error, KeyboardInterrupt):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def complain(kind: str, problem: Problem) -> None:

@@ -27,7 +27,8 @@ from debias.cli import (
     tune,
     verify,
 )
-from debias.cli.guard import ERROR, guarded, interrupted, was_interrupted
+from debias.cli.guard import ERROR, guarded, interrupted
+from debias.errors import was_interrupted
 
 EPILOG = (
     "Exit codes: 0 bound met or none asked, 1 not met, 2 usage, data or model error, "

@@ -10,7 +10,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
 
-from debias.errors import DebiasError, Problem
+from debias.errors import DebiasError, Problem, was_interrupted
 
 Progress = Callable[[int, int, str], None]
 """Called with (done, in all, what is going on)."""
@@ -127,6 +127,8 @@ def _tried(call: Callable[[], Any]) -> tuple[Any, DebiasError | None]:
     except DebiasError as error:
         return None, error
     except (Exception, SystemExit) as error:
+        if was_interrupted(error):  # a library made it another error; that is no fault of the job
+            raise KeyboardInterrupt from error
         return None, unexpected(error)
 
 
