@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.run.world import call
+from tests.warm import python
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -85,7 +86,7 @@ def check_command(command: str, code: int) -> None:
 
 
 def test_python_runs(place: Path) -> None:
-    done = run([sys.executable, "-c", blocks("python")[0]], place)
+    done = run([python(), "-c", blocks("python")[0]], place)
     assert done.returncode == 0, done.stderr
 
 
