@@ -39,12 +39,15 @@ PATIENCE = 60_000  # milliseconds
 
 LONG = (
     "test_jobs_ray.py",
-    "test_readme.py",
-    "test_commands.py",
     "test_round_trip.py",
-    "test_readable.py",
-    "test_hostile_reports.py",
     "test_tune.py",
+    "test_hostile_reports.py",
+    "test_commands.py",
+    "test_readme.py",
+    "test_readable.py",
+    "test_wrapped.py",
+    "test_pages.py",
+    "test_preflight_export.py",
 )
 """Files that take longest come first, so that no worker is left alone with one at the end."""
 
