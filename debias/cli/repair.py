@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import Any
 
@@ -14,6 +14,7 @@ from debias.cli.audit import measured
 from debias.cli.delivery import Delivery
 from debias.cli.options import RepairOptions
 from debias.cli.progress import progress_bar
+from debias.cli.streaming import SampleOptions
 from debias.cli.verbs import verb, with_settings
 from debias.methods.base import Method
 
@@ -24,15 +25,20 @@ def register(app: typer.Typer) -> None:
         _register(app, methods.load(name))
 
 
-def options_of(method: type[Method]) -> type[RepairOptions]:
+@dataclass(frozen=True, kw_only=True)
+class MethodOptions(SampleOptions, RepairOptions):
+    """What the verb of every method asks for."""
+
+
+def options_of(method: type[Method]) -> type[MethodOptions]:
     """Return the options of a method's verb: those of every repair, and the method's own settings."""
-    return with_settings(RepairOptions, method, f"{method.__name__}Options")
+    return with_settings(MethodOptions, method, f"{method.__name__}Options")
 
 
 def _register(app: typer.Typer, method: type[Method]) -> None:
-    def run(options: RepairOptions) -> int:
+    def run(options: MethodOptions) -> int:
         own = {item.name: getattr(options, item.name) for item in fields(method)}  # type: ignore[arg-type]
-        return repair(method.name, options, **own)
+        return repair(method.name, options, **options.sampling, **own)
 
     run.__doc__ = (method.__doc__ or "").partition("\n\n    Parameters")[0]
     verb(app, method.name, options_of(method))(run)

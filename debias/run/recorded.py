@@ -11,7 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 from debias.errors import ModelError, Problem
 from debias.run.request import Request
 
-_OF_THE_MACHINE = frozenset({"model", "data", "train", "test", "contract", "out", "force", "keep_best", "device"})
+_OF_THE_MACHINE = frozenset(
+    {"model", "data", "train", "test", "contract", "out", "force", "keep_best", "device"}
+    | {"stream", "batch_rows", "workers", "ray"}
+)
 _OF_THE_AUDIT = frozenset({"draws", "fresh_adversary"})
 _SETTLED_ELSEWHERE = frozenset({"verb", "task", "trust"})
 KEPT = tuple(

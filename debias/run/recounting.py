@@ -8,14 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from debias.methods.base import silent
 from debias.report.values.figures import Figures
 from debias.report.values.verification import FigureChange, Recount
 from debias.run.deciding import deployed
 from debias.run.figures import Measured
 from debias.run.opening import open_request
 from debias.run.recorded import OF_THE_SOURCE, request_of
+from debias.run.repairing import open_bench
 from debias.run.rows import divide
-from debias.run.workbench import Workbench
 
 NEAR = 1e-6
 """Two numbers agree within this, absolute or relative: other versions of a library may round otherwise."""
@@ -65,6 +66,8 @@ def _after(record: Mapping[str, Any], model: Path, tables: Mapping[str, Any], tr
     """Return what the file decides on the verdict rows; its own contract tells how it reads them."""
     own = {name: value for name, value in (record.get("request") or {}).items() if name not in OF_THE_SOURCE}
     request = request_of({**record, "request": own}, str(model), model=model, trust=trust, **tables)
+    if request.sample_rows is not None:
+        return open_bench(request, silent, fits=False).unchanged_on_verdict({})["before"]
     opened = open_request(request)
     request = opened.request
     objective = replace(request.objective, favorable=opened.data.favorable, deployed=opened.threshold)
@@ -77,7 +80,7 @@ def _before(
 ) -> dict[str, Figures]:
     """Return the figures of the network before: as deployed, and at the thresholds that the selection rows choose."""
     request = request_of(record, str(source), model=source, **tables, **options)
-    bench = Workbench.open(request)
+    bench = open_bench(request, silent, fits=False)
     return {name: both[0] for name, both in bench.unchanged(bench.plainest()).items()}
 
 

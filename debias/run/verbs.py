@@ -81,6 +81,10 @@ if TYPE_CHECKING:
         out: str | Path | None
         force: bool
         keep_best: bool
+        sample_rows: int | None
+        batch_rows: int | None
+        workers: int
+        ray: str | None
         progress: Progress | None
 
 
@@ -155,8 +159,9 @@ def repair(
         The bound on \\|bias\\|; the metric impact-ratio takes `min_ratio` instead.
     **options
         Those of `audit`, and `margin`, `min_performance`, `selection`, `pool`, `train`, `fit_share`, `test`, `holdout`,
-        `split_by`, `keep_scores`, `out`, `force`, `keep_best`: the flags of ``debias prune``; without `out` the file
-        stands beside the model, the verb in its name. `progress` is called with (steps done, steps in all, text).
+        `split_by`, `keep_scores`, `out`, `force`, `keep_best`, `sample_rows`: the flags of ``debias prune``; without
+        `out` the file stands beside the model, the verb in its name. `progress` is called with (steps done, steps in
+        all, text).
 
     Returns
     -------

@@ -335,7 +335,8 @@ def _rows(report: Report) -> Section:
 def _sample(sample: SampleInfo) -> str:
     """Return how rows were drawn, and how far the strata's shares are from that of the whole."""
     shares = [stratum.rows / stratum.of for stratum in sample.strata]
-    spread = "" if not shares else f"; of a stratum {rate(min(shares))} to {rate(max(shares))} of its rows"
+    least, most = percent(min(shares, default=0.0)), percent(max(shares, default=0.0))
+    spread = f"; {least} of every stratum" if least == most else f"; of a stratum {least} to {most} of its rows"
     by = ", ".join((*sample.by, "label"))
     return f"sample of --data: {count(sample.rows)} of {count(sample.of)} rows, stratified by {by}{spread}"
 

@@ -16,7 +16,7 @@ def test_a_sample_is_stated_with_its_strata() -> None:
     text = to_markdown(report)
     assert "verdict: 44,328 rows of --data, all that are not in the sample" in text
     assert "sample of --data: 2,334 of 46,662 rows, stratified by sex, race, label" in text
-    assert "0.0500 to 0.5000 of its rows" in text
+    assert "of a stratum 5% to 50% of its rows" in text
     from_test = report.rows.model_copy(update={"verdict_from": "test"})
     assert "44,328 rows of --test" in to_markdown(report.model_copy(update={"rows": from_test}))
     assert "sample of" not in to_markdown(plain)
