@@ -12,6 +12,7 @@ import debias
 from debias.errors import DebiasError, Problem
 from debias.experiments.fleet.keys import Keyed
 from debias.jobs import JobError
+from debias.jobs.limits import NO_MEMORY
 from debias.report.as_json import to_json
 from debias.report.values.fleet import JobProblem, JobResult, JobStatus
 from debias.report.values.report import Report
@@ -40,7 +41,12 @@ def refused(
 
 def failed(keyed: Keyed, error: DebiasError, seconds: float) -> JobResult:
     """Return the result of a job that ended with an error."""
-    status = _KINDS.get(error.kind, "crashed") if isinstance(error, JobError) else "refused"
+    if isinstance(error, JobError):
+        status = _KINDS.get(error.kind, "crashed")
+    else:
+        # A trial of the network that ran out of memory is told as a problem of the network.
+        short = any(NO_MEMORY.search(problem.found) for problem in error.problems)
+        status = "memory" if short else "refused"
     return refused(keyed, error.problems, status, seconds)
 
 

@@ -104,7 +104,7 @@ def statement_of(counts: dict[str, int]) -> str:
     total = sum(counts.values())
     told = {
         "pass": ("meets its bound", "meet their bound"),
-        "fail": ("misses its bound", "miss theirs"),
+        "fail": ("misses its bound", "miss their bound"),
         "inconclusive": ("is open", "are open"),
         "no-bound": ("was measured without a bound", "were measured without a bound"),
     }

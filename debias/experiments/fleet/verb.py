@@ -173,7 +173,8 @@ class _Run:
         """Take what is known, and do the rest."""
         from debias.run.provenance import versions
 
-        digests, surroundings = Digests(), {"versions": versions(), "trust": self.trust}
+        digests = Digests()
+        surroundings = {"versions": versions(), "trust": self.trust, "sandbox": self.limits.sandbox}
         backend: jobs.Backend | None = None
         todo: dict[str, list[tuple[int, Keyed]]] = {}
         for index, task in enumerate(self.tasks):
