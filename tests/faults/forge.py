@@ -143,6 +143,7 @@ class Forge:
         wait_at: int = 0,
         room: int | None = None,
         clock: float | None = None,
+        streams: str = "files",
         learn: bool = False,
     ) -> Run:
         """Start a run in `folder`.
@@ -160,6 +161,8 @@ class Forge:
             Bytes that a file may have; what writes more is killed in the middle by the kernel.
         clock : float, optional
             Seconds by which the time of the day jumps, to and fro, from one look at it to the next.
+        streams : {"files", "closed", "full"}
+            Where it prints: into files, nowhere, or on a full disk.
         learn : bool
             Load in the server what the run has loaded.
         """
@@ -171,7 +174,8 @@ class Forge:
         pid = self.ask(
             {
                 "do": "start", "folder": str(folder.resolve()), "arguments": list(arguments), "scratch": str(scratch),
-                "kill_at": kill_at, "wait_at": wait_at, "room": room, "clock": clock, "learn": learn,
+                "kill_at": kill_at, "wait_at": wait_at, "room": room, "clock": clock, "streams": streams,
+                "learn": learn,
             }
         )["pid"]  # fmt: skip
         return Run(self, pid, scratch)
@@ -252,6 +256,7 @@ def _command(
     wait_at: int,
     room: int | None,
     clock: float | None,
+    streams: str,
     learn: bool,
 ) -> int:
     """Be the command, from its arguments to its exit code."""
@@ -260,7 +265,10 @@ def _command(
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     for number, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(f"{scratch}/{name}", os.O_WRONLY), number)
+        os.dup2(os.open("/dev/full" if streams == "full" else f"{scratch}/{name}", os.O_WRONLY), number)
+    if streams == "closed":
+        sys.stdin = sys.stdout = sys.stderr = None  # type: ignore[assignment]  # as Python has it then
+        os.closerange(0, 3)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if room is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
@@ -277,8 +285,9 @@ def _command(
     try:
         code = main()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
         if learn:
             Path(f"{scratch}/modules").write_text("\n".join(sorted(sys.modules)))
     return code

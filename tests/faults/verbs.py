@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.faults.forge import End, Forge
 
-LEFT = re.compile(r"\.(?P<of>.+)\.(?:[0-7]|lock)\.tmp")
+LEFT = re.compile(r"\..+\.(?:[0-7]|lock)\.tmp|.+\.tune\.lock[0-9a-f-]{36}\.rename")
 """What a killed run may leave beside whole files."""
 _PASSING = {"seconds", "created", "sha256", "size", "resumed", "resumed_from"}
 _WORLD = ("--data", "rows.csv", "--attr", "sex")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +16,7 @@ from tests.warm import python
 ROOT = Path(__file__).parents[2]
 PRUNE = ("prune", "model.pt", *ASKED, "--eps", "0.28", "--keep-best", "--report", "r.json")
 
-# Runs the command, and ends or stops it where PLACE says: a call of the standard library that comes but once or twice.
+# Runs the command, and ends or stops it in the middle of the file that PLACE says.
 STAGE = """
 import os, signal, sys, tempfile, time
 import debias.files as files
@@ -33,21 +31,7 @@ def act():
     print("here", flush=True)
     time.sleep(30)
 
-def watch(owner, name, after):
-    real = getattr(owner, name)
-    def call(*arguments, **settings):
-        global left
-        result = real(*arguments, **settings) if after else None
-        left -= 1
-        if left == 0:
-            act()
-        return result if after else real(*arguments, **settings)
-    setattr(owner, name, call)
-
-if place == "search":
-    from debias.methods.search import Search
-    watch(Search, "add", False)
-elif place == "half":
+if place == "half":
     real = os.fdopen
     def fdopen(*arguments, **settings):
         stream = real(*arguments, **settings)
@@ -63,10 +47,6 @@ elif place == "half":
             def __getattr__(self, name): return getattr(stream, name)
         return Half()
     files.os.fdopen = fdopen
-elif place == "link":
-    watch(os, "link", False)
-elif place == "linked":
-    watch(os, "link", True)
 sys.argv = ["debias", *sys.argv[1:]]
 sys.exit(main())
 """
@@ -95,60 +75,6 @@ def whole(place: Path, before: dict[str, str]) -> set[str]:
     if "r.json" in new:
         debias.Report.model_validate_json((place / "r.json").read_bytes())
     return new
-
-
-@pytest.mark.parametrize(
-    ("at", "left"),
-    [
-        ("search:4:kill", set()),
-        ("half:1:kill", set()),
-        ("link:1:kill", set()),
-        ("linked:1:kill", {"model.prune.pt"}),
-        ("half:2:kill", {"model.prune.pt"}),
-        ("linked:2:kill", {"model.prune.pt", "r.json"}),
-    ],
-)
-def test_killed(place: Path, at: str, left: set[str]) -> None:
-    before = content(place)
-    with start(place, at) as process:
-        process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL
-    assert whole(place, before) == left
-
-
-def test_killed_while_overwriting(place: Path) -> None:
-    assert call(*PRUNE, "--limit", "1").code in (0, 1)
-    before = content(place)
-    with start(place, "half:1:kill", *PRUNE, "--force") as process:
-        process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL
-    assert whole(place, before) == set()
-
-
-def test_killed_at_any_time(place: Path) -> None:
-    before = content(place)
-    for seconds in (0.05, 0.2, 0.4):
-        with start(place, "nowhere:0:kill") as process:
-            time.sleep(seconds)
-            process.kill()
-            process.communicate(timeout=60)
-        whole(place, before)
-        for name in ("model.prune.pt", "r.json"):
-            (place / name).unlink(missing_ok=True)
-
-
-@pytest.mark.parametrize("at", ["search:4:wait", "half:1:wait", "link:1:wait"])
-def test_interrupted(place: Path, at: str) -> None:
-    before = content(place)
-    with start(place, at) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "here\n"
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
-    assert process.returncode == 130
-    assert out == ""
-    assert err == "interrupted: nothing half written was left behind\n"
-    assert content(place) == before
 
 
 def test_disk_full_at_the_report(place: Path) -> None:
