@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import logging
 import os
 import signal
 import socket
@@ -20,7 +22,8 @@ import pytest
 
 from debias import jobs
 from debias.errors import DataError, UsageError
-from debias.jobs import JobError, Outcome, Ray, Serial, ray_session
+from debias.jobs import JobError, Limits, Outcome, Ray, Serial, ray_session, sandbox
+from tests.jobs import work
 from tests.test_jobs import (
     PROBLEMS,
     doing,
@@ -40,11 +43,28 @@ ray = pytest.importorskip("ray", reason="Ray is not installed")
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Ray]:
-    """One Ray for the tests of this file: the backend uses the connection that it finds."""
-    with ray_session.session("local", 2):
-        yield Ray("local", 2)
-    assert not ray.is_initialized()
+def nodes() -> Iterator[Any]:
+    """A cluster of two nodes on this machine, each with one processor."""
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as folder:
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        one = {"num_cpus": 1, "include_dashboard": False}
+        found = Cluster(initialize_head=True, head_node_args={**one, "temp_dir": folder})
+        try:
+            found.add_node(**one)
+            yield found
+        finally:
+            found.shutdown()
+
+
+@pytest.fixture(scope="module")
+def cluster(nodes: Any) -> Iterator[Ray]:
+    """The connection of the tests of this file: the backend uses the one that it finds."""
+    ray.init(address=nodes.address, log_to_driver=False, logging_level=logging.ERROR)
+    yield Ray(None, 2)
+    ray.shutdown()
 
 
 def once(path: str, context: Any, progress: jobs.Progress) -> str:
@@ -56,9 +76,18 @@ def once(path: str, context: Any, progress: jobs.Progress) -> str:
     return "second"
 
 
-def test_outcomes_are_those_of_this_process(cluster: Ray) -> None:
+def test_outcomes_are_those_of_this_process_and_progress_is_told(cluster: Ray) -> None:
+    told: list[tuple[int, int, str]] = []
+    arrived: dict[int, Any] = {}
+
+    def each(index: int, outcome: Outcome[Any]) -> None:
+        arrived[index] = outcome.value
+
     calls = [*doing(slowly, 0.3, 0.0), *doing(square, 2, 3, 4), drawn, drawn, *doing(wrong, "debias", "it", "leave")]
-    here, there = outcomes(Serial(), *calls), outcomes(cluster, *calls)
+    here = outcomes(Serial(), *calls)
+    *there, failed, good = outcomes(
+        cluster, *calls, unpicklable, tensors, progress=lambda *step: told.append(step), each=each
+    )
     assert [outcome.name for outcome in there] == [outcome.name for outcome in here]
     assert [outcome.value for outcome in there] == [outcome.value for outcome in here]
     assert [type(outcome.error) for outcome in there] == [type(outcome.error) for outcome in here]
@@ -68,12 +97,25 @@ def test_outcomes_are_those_of_this_process(cluster: Ray) -> None:
     assert isinstance(there[-2].error, JobError)
     assert "in wrong" in there[-2].error.trace
     assert there[0].seconds >= 0.3
+    assert isinstance(failed.error, JobError)
+    assert failed.error.problems[0].where == "job 10"
+    assert good.get()["weight"].tolist()[:2] == [0, 1]
+
+    assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)
+    assert told[-1][:2] == (12, 12)
+    texts = {text for _, _, text in told}
+    assert {f"job {n} 1/1 squared" for n in (2, 3, 4)} | {f"job {n}" for n in range(12)} == texts
+    assert [arrived[n] for n in range(10)] == [outcome.value for outcome in here]
+    assert outcomes(cluster) == []
 
 
-def test_workers_are_other_processes_and_make_the_setup_once(cluster: Ray) -> None:
+def test_workers_are_other_processes_make_the_setup_once_and_leave(cluster: Ray) -> None:
     found = [outcome.get() for outcome in outcomes(cluster, *[where] * 6, setup=opening)]
     assert all(context["opened in"] == pid != os.getpid() for pid, context in found)
     assert len({pid for pid, _ in found}) <= 2
+    for pid, _ in found:
+        with pytest.raises(ProcessLookupError):
+            _gone(pid)
 
 
 def test_where_the_setup_fails_every_job_has_its_error(cluster: Ray) -> None:
@@ -82,14 +124,16 @@ def test_where_the_setup_fails_every_job_has_its_error(cluster: Ray) -> None:
         assert outcome.error.problems == PROBLEMS
 
 
-@pytest.mark.parametrize("kind", ["exit", "killed"])
-def test_a_lost_worker_costs_its_job_only(cluster: Ray, kind: str) -> None:
-    first, dead, *rest = outcomes(cluster, *doing(square, 1), *doing(wrong, kind), *doing(square, 2, 3))
-    assert [outcome.value for outcome in (first, *rest)] == [1, 4, 9]
-    assert isinstance(dead.error, JobError)
-    assert dead.error.kind == "crash"
-    assert dead.error.problems[0].found.startswith("its worker was lost 2 times: ")
-    assert dead.error.problems[0].where == "job 1"
+def test_a_lost_worker_costs_its_job_only(cluster: Ray) -> None:
+    first, *dead, two, three = outcomes(
+        cluster, *doing(square, 1), *doing(wrong, "exit", "killed"), *doing(square, 2, 3)
+    )
+    assert [outcome.value for outcome in (first, two, three)] == [1, 4, 9]
+    for number, outcome in enumerate(dead, 1):
+        assert isinstance(outcome.error, JobError)
+        assert outcome.error.kind == "crash"
+        assert outcome.error.problems[0].found.startswith("its worker was lost 2 times: ")
+        assert outcome.error.problems[0].where == f"job {number}"
 
 
 def test_a_job_whose_worker_was_lost_is_tried_again(cluster: Ray, tmp_path: Path) -> None:
@@ -111,38 +155,60 @@ def test_a_job_is_ended_when_its_time_is_up(cluster: Ray) -> None:
     assert late.seconds >= 3.0
 
 
-def test_results_that_cannot_be_sent_and_tensors(cluster: Ray) -> None:
-    failed, good = outcomes(cluster, unpicklable, tensors)
-    assert isinstance(failed.error, JobError)
-    assert failed.error.problems[0].where == "job 0"
-    assert good.get()["weight"].tolist()[:2] == [0, 1]
-    assert outcomes(cluster) == []
-
-
-def test_progress_counts_jobs_and_tells_what_they_say(cluster: Ray) -> None:
-    told: list[tuple[int, int, str]] = []
-    arrived: dict[int, int] = {}
-
-    def each(index: int, outcome: Outcome[Any]) -> None:
-        arrived[index] = outcome.get()
-
-    outcomes(cluster, *doing(square, 2, 3), progress=lambda *step: told.append(step), each=each)
-    assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)
-    assert told[-1][:2] == (2, 2)
-    assert {"job 0 1/1 squared", "job 1 1/1 squared", "job 0", "job 1"} == {text for _, _, text in told}
-    assert arrived == {0: 4, 1: 9}
-
-
-def test_no_worker_is_left(cluster: Ray) -> None:
-    for outcome in outcomes(cluster, where, where):
-        with pytest.raises(ProcessLookupError):
-            _gone(outcome.get()[0])
-
-
 def _gone(pid: int) -> None:
     for _ in range(100):
         os.kill(pid, 0)
         time.sleep(0.1)
+
+
+def test_jobs_with_limits_have_a_process_of_their_own_on_the_node(cluster: Ray, tmp_path: Path) -> None:
+    del cluster
+    (tmp_path / "old").write_text("content")
+    limits = Limits(memory=1 << 30)
+    calls = [work.hello, work.several, work.tensor_of_100_gb, partial(work.write_to, str(tmp_path / "new"))]
+    calls += [partial(work.allowed, str(tmp_path)), partial(_own_bytes, 3)]
+    backend = Ray(None, 1, limits=limits)
+    hello, several, large, wrote, allowed, own = outcomes(backend, *calls, setup=work.setup)
+    assert hello.get() == b"hello from the setup"
+    assert several.get() == tuple(work.several(None, lambda *_: None))
+    assert isinstance(large.error, JobError)
+    assert (large.error.kind, large.error.problems[0].where) == ("memory", "job 2")
+    assert own.get() == b"\0\0\0"
+    status = json.loads(allowed.get())
+    if sandbox.layers():
+        assert isinstance(wrote.error, JobError)
+        assert wrote.error.kind == "forbidden"
+        assert status["threads of the server"] == 1
+        assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+
+def _own_bytes(number: int, context: Any, progress: jobs.Progress) -> bytes:
+    del context, progress
+    return bytes(number)
+
+
+def _noted(folder: str, number: int, context: Any, progress: jobs.Progress) -> int:
+    """Leave a note of the node, and take so long that the node can be lost meanwhile."""
+    node = ray.get_runtime_context().get_node_id()
+    Path(folder, f"{node}-{number}").touch()
+    time.sleep(0.5)
+    return square(number, context, progress)
+
+
+def test_a_node_that_is_lost_costs_no_job(cluster: Ray, nodes: Any, tmp_path: Path) -> None:
+    """The last of the tests of this cluster."""
+    (other,) = nodes.worker_nodes
+    gone: list[int] = []
+
+    def each(index: int, _: Outcome[Any]) -> None:
+        if not gone and any(path.name.startswith(other.node_id) for path in tmp_path.iterdir()):
+            gone.append(index)
+            nodes.remove_node(other, allow_graceful=False)
+
+    found = outcomes(cluster, *[partial(_noted, str(tmp_path), n) for n in range(8)], each=each)
+    assert [outcome.get() for outcome in found] == [n * n for n in range(8)]
+    assert gone
+    assert len({path.name.split("-")[0] for path in tmp_path.iterdir()}) == 2
 
 
 def test_an_address_asks_for_ray() -> None:
