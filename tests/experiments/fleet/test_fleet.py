@@ -6,8 +6,7 @@ import csv
 import json
 import os
 import shutil
-import time
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,13 @@ from torch import Tensor, nn
 import debias
 from debias import jobs
 from debias.errors import UsageError, WriteError
-from debias.experiments.fleet import Interrupted, verb
+from debias.experiments.fleet import Interrupted, verb, work
 from debias.experiments.fleet.keys import Digests, keyed
 from debias.experiments.fleet.manifest import tasks_of
 from debias.experiments.fleet.results import unsealed
 from debias.report.reading import read
 from debias.report.values.fleet import Fleet, FleetRow
+from tests.experiments.fleet.behaviour import behave
 from tests.run import world
 
 ASKED: dict[str, Any] = {"data": "rows.csv", "attr": "sex", "eps": 0.28}
@@ -45,9 +45,9 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     done: list[str] = []
 
     class Counted(jobs.Serial):
-        def run(self, work: Any, setup: Any, heard: Any) -> Any:
-            done.extend(job.name for job in work)
-            return super().run(work, setup, heard)
+        def run(self, asked: Any, setup: Any, heard: Any) -> Any:
+            done.extend(job.name for job in asked)
+            return super().run(asked, setup, heard)
 
     monkeypatch.setattr(jobs, "backend_for", lambda *_, **__: Counted())
     return done
@@ -59,7 +59,7 @@ def rows(fleet: Fleet) -> dict[str, FleetRow]:
 
 def changed(path: str) -> None:
     """Move every weight of a model's last layer a little."""
-    model = torch.jit.load(path)
+    model: Any = torch.jit.load(path)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         model.last.bias.add_(0.25)
     model.save(path)
@@ -225,9 +225,11 @@ class TestTheFolder:
 
     def test_two_runs_at_once(self) -> None:
         def other(done: int, *_: object) -> None:
-            for how in ("resume", "force"):
+            for resume in (True, False):
                 with pytest.raises(UsageError, match=f"another run writes here: process {os.getpid()} on"):
-                    debias.fleet([{"model": "other.pt", **ASKED}], out="out", cache=False, **{how: True})
+                    debias.fleet(
+                        [{"model": "other.pt", **ASKED}], out="out", cache=False, resume=resume, force=not resume
+                    )
             told.append(done)
 
         told: list[int] = []
@@ -264,11 +266,11 @@ class TestWhatHasNoReport:
             assert unsealed(path.read_bytes()) is not None
 
     def test_a_file_that_changes_meanwhile(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        real = verb.carry_out
+        real = work.carry_out
 
-        def meddling(work: Any, *rest: Any) -> Any:
-            changed(work.task.model)
-            return real(work, *rest)
+        def meddling(asked: Any, *rest: Any) -> Any:
+            changed(asked.task.model)
+            return real(asked, *rest)
 
         monkeypatch.setattr(verb, "carry_out", meddling)
         found = debias.fleet([{"model": "model.pt", **ASKED}], out="out")
@@ -284,7 +286,7 @@ class TestWhatHasNoReport:
         assert found.rows[0].problem == "model: its process answered with no report"
 
     def test_an_answer_for_another_job(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        real = verb.carry_out
+        real = work.carry_out
         monkeypatch.setattr(verb, "carry_out", lambda *given: [*real(*given), b"a model that nobody asked for"])
         found = debias.fleet([{"model": "model.pt", **ASKED}], out="out", cache=False)
         assert found.rows[0].status == "crashed"
@@ -324,69 +326,60 @@ class Bad(nn.Module):
         self.net = world.Net(2)
 
 
-class Endless(Bad):
-    """Never comes back."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        score = self.net(x)
-        while bool((score <= 1).all()):
-            score = score * 1
-        return score
-
-
 class Greedy(Bad):
     """Takes 64 GiB."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.net(x) + torch.zeros(17179869184).sum() * 0
+        score: Tensor = self.net(x)
+        return score + torch.zeros(17179869184).sum() * 0
 
 
 @pytest.fixture(scope="module")
-def fleet(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Fleet]]:
-    """Run good and bad models in processes of their own, with the checks before loading lifted."""
+def fleet(original: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Fleet]:
+    """Run good and bad jobs in processes of their own, with the checks before loading lifted."""
     place = tmp_path_factory.mktemp("fleet")
     shutil.copy(original / "model.pt", place / "good.pt")
     shutil.copy(original / "rows.csv", place / "rows.csv")
-    bad: dict[str, nn.Module] = {"endless": Endless(), "greedy": Greedy()}
-    for name, net in bad.items():
-        world.save(net, place / f"{name}.pt")
+    world.save(Greedy(), place / "greedy.pt")
     (place / "torn.pt").write_bytes((place / "good.pt").read_bytes()[:3000])
+    names = ("hangs", "spins", "dies", "writes")
+    for number, name in enumerate(names):
+        (place / f"{name}.pt").write_bytes((place / "good.pt").read_bytes() + bytes(number + 1))
     (place / "fleet.yaml").write_text(
         "defaults: {data: rows.csv, attr: sex, eps: 0.28}\n"
         "jobs: [{model: '*.pt'}, {model: good.pt, name: repaired, repair: {method: threshold, keep_best: true}}]\n"
     )
-    start = time.monotonic()
-    found = debias.fleet(
-        place / "fleet.yaml",
-        out=place / "out",
-        cache=False,
-        workers=2,
-        timeout=20,
-        cpu_seconds=4,
-        memory="2GiB",
-        trust=True,
-    )
-    assert time.monotonic() - start < 300
-    yield place, found
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verb, "carry_out", behave)
+        patch.chdir(place)
+        limits: dict[str, Any] = {"timeout": 15, "cpu_seconds": 4, "memory": "2GiB"}
+        found = debias.fleet("fleet.yaml", out="out", cache=False, workers=2, trust=True, **limits)
+    return place, found
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="limits are those of Linux")
+@pytest.mark.skipif(sys.platform != "linux", reason="limits are those of Linux")
 def test_bad_models_are_lines_and_the_others_go_on(fleet: tuple[Path, Fleet]) -> None:
     place, found = fleet
-    status = {row.name: row.status for row in found.rows}
-    assert status.pop("endless") in ("cpu", "timeout")
-    assert status == {"good": "done", "greedy": "memory", "torn": "refused", "repaired": "done"}
+    assert {row.name: row.status for row in found.rows} == {
+        "dies": "crashed",
+        "good": "done",
+        "greedy": "memory",
+        "hangs": "timeout",
+        "repaired": "done",
+        "spins": "cpu",
+        "torn": "refused",
+        "writes": "forbidden",
+    }
+    assert not (place / "canary").exists()
     assert found.exit_code == 2
-    assert found.statement.startswith("Of 5 models, ")
-    assert found.isolation
+    assert found.statement.endswith("6 have no report.")
     assert all(row.problem for row in found.rows if row.status != "done")
+    assert "was ended after 15 seconds" in str(rows(found)["hangs"].problem)
     assert json.loads((place / "out" / "jobs" / "greedy.json").read_text())["problems"]
 
 
 def test_a_repair_is_written_by_the_process_that_trusts_nobody(fleet: tuple[Path, Fleet]) -> None:
     place, found = fleet
-    row = rows(found)["repaired"]
-    assert row.output == "models/repaired.pt"
-    alone = debias.audit(place / "out" / "models" / "repaired.pt", place / "rows.csv", attr="sex", eps=0.28)
-    assert alone.verdict in ("pass", "fail")
+    assert rows(found)["repaired"].output == "models/repaired.pt"
     assert debias.verify(place / "out" / "models" / "repaired.pt").exit_code == 0
+    assert (place / "out" / "models" / "repaired.pt").stat().st_size > 1000
