@@ -26,6 +26,7 @@ from debias.cli.guard import ERROR, INTERRUPTED
 from debias.cli.main import app
 from debias.report.as_json import SCHEMA_FILES, schema
 from debias.report.glossary import SOURCES, terms
+from tests.warm import python
 
 ROOT = Path(__file__).parents[2]
 GROUP = typer.main.get_command(app)
@@ -112,7 +113,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stale.parent.mkdir(parents=True)
     stale.write_text("# debias gone\n", encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "docs", "out"],
+        [python(), "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "docs", "out"],
         cwd=place,
         env={**os.environ, "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -254,7 +255,7 @@ def test_flags_and_backticks_are_code() -> None:
 def test_manual_page(built: Path) -> None:
     """It is made of the same pages, without reading them again, and groff has nothing against it."""
     done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "man", "-d", "out/.doctrees", "docs", "man"],
+        [python(), "-m", "sphinx", "-q", "-W", "-b", "man", "-d", "out/.doctrees", "docs", "man"],
         cwd=built.parent,
         env={**os.environ, "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True,
