@@ -142,7 +142,7 @@ def forked(name: str, numbers: range) -> Iterator[dict[str, Any]]:
         yield {"end": number, "found": found, "detail": f"{found}, status {status}", "seconds": LONGEST}
 
 
-def run(name: str, begin: int, end: int, results: dict[str, Any], keep: Path) -> None:
+def run(name: str, begin: int, end: int, results: dict[str, Any], keep: Path, out: Path) -> None:
     """Read the inputs of a reader from one number to another, and note the outcomes."""
     told = results.setdefault(name, {"inputs": 0, "outcomes": {}, "findings": [], "slowest": 0.0, "growth": 0})
     counts = Counter(told["outcomes"])
@@ -164,7 +164,7 @@ def run(name: str, begin: int, end: int, results: dict[str, Any], keep: Path) ->
                     finding(name, stays, told, keep)
         number = done
         told["inputs"], told["outcomes"] = number, dict(sorted(counts.items()))
-        written(results)
+        written(results, out)
     print(f"{name}: {told['inputs']:,} inputs, {told['outcomes']}, slowest {told['slowest']:.2f} s", flush=True)
 
 
@@ -193,11 +193,11 @@ def again(name: str, told: dict[str, Any]) -> None:
             print(f"MENDED {item['input']} {item['kind']}", flush=True)
 
 
-def written(results: dict[str, Any]) -> None:
+def written(results: dict[str, Any], out: Path) -> None:
     """Write the results so that a run that is stopped leaves whole ones."""
-    temporary = RESULTS.with_suffix(".tmp")
+    temporary = out.with_suffix(".tmp")
     temporary.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
-    temporary.replace(RESULTS)
+    temporary.replace(out)
 
 
 def main() -> None:
@@ -207,6 +207,7 @@ def main() -> None:
     parser.add_argument("--only", help="readers, parted by commas")
     parser.add_argument("--afresh", action="store_true", help="forget the results")
     parser.add_argument("--one", help="NAME:NUMBER of one input")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="the results; runs at once each need their own")
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()) / "debias-fuzz")
     settings = parser.parse_args()
     sys.path.insert(0, str(ROOT))
@@ -218,7 +219,8 @@ def main() -> None:
             print(fuzzing.outcome(fuzzing.TARGETS[name], fuzzing.content_of(name, int(number)), Path(folder)))
         return
     chosen = settings.only.split(",") if settings.only else list(SHARES)
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() and not settings.afresh else {}
+    out = settings.out
+    results = json.loads(out.read_text()) if out.exists() and not settings.afresh else {}
     for name in chosen:
         # forked processes find everything loaded
         with tempfile.TemporaryDirectory() as folder:
@@ -231,7 +233,7 @@ def main() -> None:
         if name in results:
             again(name, results[name])
         end = settings.inputs or round(100_000 * SHARES[name])
-        run(name, results.get(name, {}).get("inputs", 0), end, results, settings.keep)
+        run(name, results.get(name, {}).get("inputs", 0), end, results, settings.keep, out)
 
 
 if __name__ == "__main__":
