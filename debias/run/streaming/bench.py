@@ -12,6 +12,7 @@ import numpy as np
 
 from debias.contract import Contract
 from debias.data.tables import Table, read_table
+from debias.data.values import IntArray
 from debias.errors import Problem, UsageError, together
 from debias.methods.base import Progress, Setting
 from debias.model.archive import archive_of
@@ -43,6 +44,8 @@ class SampledBench(Workbench):
     ----------
     streamed : Streamed
         The rest of the file, which judges; of the whole file where ``--test`` does.
+    drawn : ndarray of int64
+        Numbers of the rows of the sample in the file, ascending.
     info : TableInfo
         The file.
     progress : Progress
@@ -50,6 +53,7 @@ class SampledBench(Workbench):
     """
 
     streamed: Streamed
+    drawn: IntArray
     info: TableInfo
     progress: Progress
     _counted: dict[str, tuple[object, Counted]] = field(default_factory=dict, repr=False)
@@ -112,13 +116,19 @@ class SampledBench(Workbench):
         known = self._counted.get("after")
         if known is not None and known[0] is written:
             return known[1]
+        found = self._tallied(self.rescoring(written), written.reread)
+        self._counted["after"] = (written, found)
+        return found
+
+    def rescoring(self, written: Repaired) -> Scoring:
+        """Return what scores the rows by a repaired file that is not written yet, in this process or another."""
         again = written.reread
         usual = self.streamed.scoring
         group = None
         if written.rule is not None:
             group = self.streamed.settled.attributes[written.rule.attribute].codes, len(written.rule.groups)
         assert isinstance(usual.inputs, RestInputs)
-        scoring = _Rescoring(
+        return _Rescoring(
             **{
                 **usual.__dict__,
                 "inputs": replace(usual.inputs, group=group),
@@ -130,9 +140,6 @@ class SampledBench(Workbench):
             contract=written.contract(),
             kind=self.opened.network.head.kind,
         )
-        found = self._tallied(scoring, again)
-        self._counted["after"] = (written, found)
-        return found
 
     def _tallied(self, scoring: Scoring, opened: Opened) -> Counted:
         tally = tallied(scoring, self.streamed.backend, self.progress)
@@ -233,6 +240,7 @@ def _bench(opened: Opened, parts: Parts, rest: Streamed, drawn: Drawn, progress:
         on_verdict=on_verdict,
         setting=Setting(network, parts.train, select, objective, request.seed, request.device),
         streamed=rest,
+        drawn=drawn.numbers,
         info=TableInfo(path=rest.stream.name, rows=rest.stream.rows, sha256=drawn.table.sha256),
         progress=progress,
     )

@@ -16,7 +16,7 @@ from debias.data import batches
 from debias.data.tables import read_table
 from debias.errors import DebiasError
 from debias.methods.base import silent
-from debias.methods.roc import Roc
+from debias.methods.roc import ROC
 from debias.report.values.report import Report
 from debias.run.request import Request
 from debias.run.streaming.bench import SampledBench, open_sampled
@@ -120,7 +120,7 @@ def test_batches_change_nothing(place: Path, tmp_path: Path, monkeypatch: pytest
 def test_another_process_scores_by_the_same_file(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "PIECE_ROWS", 250)
     bench = opened(place, attr="sex", sample_rows=400)
-    attempt = bench.attempt(Roc())
+    attempt = bench.attempt(ROC())
     assert attempt.repair.rule is not None
     scoring = bench.rescoring(bench.file_of(attempt))
     sent = pickle.loads(pickle.dumps(scoring))
