@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from debias.errors import DataError, Problem
 from debias.words import count, show, spot
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 DELIMITERS = {",": "a comma", ";": "';'", "\t": "a tab", "|": "'|'"}
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "<NA>")
 """Texts that stand for a missing value. 'None' is not among them: it is a category in real tables."""
+
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+Kind = Literal["empty", "integer", "code", "number", "boolean", "text"]
+"""What the cells of a column are; code: whole numbers that int64 does not keep apart, which stay text."""
 
 _INTEGER = r"^[+-]?\d+$"
 _LEADING_ZERO = r"^[+-]?0\d"
@@ -47,15 +52,30 @@ def read_delimited(data: bytes, where: str) -> tuple[pa.Table, list[str]]:
     """
     text = _decode(data, where)
     if not text.strip():
-        raise DataError(Problem("is empty", where, "Give a table with a header and rows."))
-    delimiter, width = _delimiter(text, where)
+        raise empty(where)
+    delimiter, width = find_delimiter(text, where)
     if not text.endswith(("\n", "\r")):
         text += "\n"  # Arrow takes a single line without an end for an empty file
     cells = _cells(text.encode(), delimiter, width, where)
-    names = [str(column[0].as_py()).strip() for column in cells.columns]
+    names = header(cells, where)
+    import pyarrow as pa
+
+    columns = [column.slice(1) for column in cells.columns]
     if cells.num_rows == 1:
-        raise DataError(Problem(f"has a header ({count(width, 'column')}) and no rows", where, "Give rows below it."))
-    if width == 1 and (others := [d for d in DELIMITERS if d != "," and d in names[0]]):
+        raise no_rows(width, where)
+    return pa.Table.from_arrays([_typed(column) for column in columns], names=names), parted_by(delimiter, where)
+
+
+def header(cells: pa.Table | pa.RecordBatch, where: str) -> list[str]:
+    """Return the names of the columns from the first row of cells.
+
+    Raises
+    ------
+    DataError
+        One column because of the delimiter.
+    """
+    names = [str(column[0].as_py()).strip() for column in cells.columns]
+    if len(names) == 1 and (others := [d for d in DELIMITERS if d != "," and d in names[0]]):
         raise DataError(
             Problem(
                 f"was read as one column named {show(names[0])}",
@@ -64,29 +84,53 @@ def read_delimited(data: bytes, where: str) -> tuple[pa.Table, list[str]]:
                 "or save the table with commas.",
             )
         )
-    import pyarrow as pa
+    return names
 
-    notes = [] if delimiter == "," else [f"{where}: columns are parted by {DELIMITERS[delimiter]}."]
-    return pa.Table.from_arrays([_typed(column.slice(1)) for column in cells.columns], names=names), notes
+
+def empty(where: str) -> DataError:
+    """Return what is said of a file without text."""
+    return DataError(Problem("is empty", where, "Give a table with a header and rows."))
+
+
+def no_rows(width: int, where: str) -> DataError:
+    """Return what is said of a file that ends below its header."""
+    return DataError(Problem(f"has a header ({count(width, 'column')}) and no rows", where, "Give rows below it."))
+
+
+def parted_by(delimiter: str, where: str) -> list[str]:
+    """Return the note on a delimiter other than the comma."""
+    return [] if delimiter == "," else [f"{where}: columns are parted by {DELIMITERS[delimiter]}."]
 
 
 def _decode(data: bytes, where: str) -> str:
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        found, remedy = "is UTF-16 text", "Save it as UTF-8 (in a spreadsheet: 'CSV UTF-8')."
-    elif b"\0" in data:
-        found = f"holds a zero byte at offset {data.index(0):,}: it is not a text file"
-        remedy = "Give CSV, Parquet or Arrow IPC; a spreadsheet has to be exported first."
-    else:
-        try:
-            return data.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            found = f"is not UTF-8: byte 0x{data[error.start]:02x} in line {line}"
-            remedy = "Convert it: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW_FILE"
-    raise DataError(Problem(found, where, remedy))
+    if data[:2] in UTF_16:
+        raise utf_16(where)
+    if b"\0" in data:
+        raise zero_byte(data.index(0), where)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise not_utf_8(data[error.start], data.count(b"\n", 0, error.start) + 1, where) from None
 
 
-def _delimiter(text: str, where: str) -> tuple[str, int]:
+def utf_16(where: str) -> DataError:
+    """Return what is said of UTF-16."""
+    return DataError(Problem("is UTF-16 text", where, "Save it as UTF-8 (in a spreadsheet: 'CSV UTF-8')."))
+
+
+def zero_byte(offset: int, where: str) -> DataError:
+    """Return what is said of a file with a zero byte."""
+    remedy = "Give CSV, Parquet or Arrow IPC; a spreadsheet has to be exported first."
+    return DataError(Problem(f"holds a zero byte at offset {offset:,}: it is not a text file", where, remedy))
+
+
+def not_utf_8(byte: int, line: int, where: str) -> DataError:
+    """Return what is said of text that is not UTF-8."""
+    remedy = "Convert it: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW_FILE"
+    return DataError(Problem(f"is not UTF-8: byte 0x{byte:02x} in line {line}", where, remedy))
+
+
+def find_delimiter(text: str, where: str) -> tuple[str, int]:
     """Return the comma unless it does not part the first rows evenly and exactly one other character does."""
     widths: dict[str, list[int]] = {}
     lines = io.StringIO(text, newline="")
@@ -130,17 +174,36 @@ def _cells(data: bytes, delimiter: str, width: int, where: str) -> pa.Table:
         )
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DataError(Problem(f"cannot be read as CSV: {error}", where, "Check quotes and row ends.")) from None
+    if problems := malformed(width, ragged, data.count(b'"'), str(table.columns[-1][-1].as_py()), where):
+        raise DataError(problems)
+    return table
+
+
+def malformed(width: int, ragged: list[tuple[int, int, bool]], quotes: int, last: str, where: str) -> list[Problem]:
+    """Return what is wrong with rows that were read.
+
+    Parameters
+    ----------
+    width : int
+        Columns of the header.
+    ragged : list of (int, int, bool)
+        Rows of another width: number, width, and whether a line ends inside.
+    quotes : int
+        Quotes in the file.
+    last : str
+        Its last cell.
+    where : str
+        The file.
+    """
     problems = []
     if ragged:
         found = [f"{count(n, 'column')} in {spot([r for r, w, _ in ragged if w == n])}" for n in _widths(ragged)]
         swallowed = any(broken for *_, broken in ragged)
         remedy = "Close the quote that runs over several rows." if swallowed else "Quote values that hold a comma."
         problems.append(Problem(f"ragged rows: the header has {width}, but {'; '.join(found)}", where, remedy))
-    if data.count(b'"') % 2 and "\n" in str(table.columns[-1][-1].as_py()):
+    if quotes % 2 and "\n" in last:
         problems.append(Problem("a quote is opened and never closed", where, "Close it, or double it inside a value."))
-    if problems:
-        raise DataError(problems)
-    return table
+    return problems
 
 
 def _widths(ragged: list[tuple[int, int, bool]]) -> list[int]:
@@ -149,30 +212,65 @@ def _widths(ragged: list[tuple[int, int, bool]]) -> list[int]:
 
 def _typed(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return int64, float64, boolean or text, whichever the whole column is."""
+    values = present(cells)
+    return typed(values, kind_of_cells(values))
+
+
+def present(cells: Any) -> Any:
+    """Return cells without blanks round them; null where they stand for a missing value."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     cells = pc.utf8_trim_whitespace(cells)
-    absent = pc.is_in(cells, value_set=pa.array(MISSING))
-    values = pc.if_else(absent, pa.scalar(None, pa.string()), cells)
+    return pc.if_else(pc.is_in(cells, value_set=pa.array(MISSING)), pa.scalar(None, pa.string()), cells)
+
+
+def kind_of_cells(values: Any) -> Kind:
+    """Return what the cells of a column, or of a part of one, are; see `joined`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     try:
-        numbers = values.cast(pa.float64())
+        values.cast(pa.float64())
     except pa.ArrowInvalid:
-        lower = pc.utf8_lower(values)
-        if pc.all(pc.is_in(lower, value_set=pa.array(["true", "false", None]))).as_py():
-            return pc.equal(lower, "true")
-        return values
-    if numbers.null_count == len(numbers) or not _all(values, _INTEGER):
-        return numbers
+        truth = pc.is_in(pc.utf8_lower(values), value_set=pa.array(["true", "false", None]))
+        return "boolean" if pc.all(truth).as_py() else "text"
+    if values.null_count == len(values):
+        return "empty"
+    if not _all(values, _INTEGER):
+        return "number"
     if pc.any(pc.match_substring_regex(values, _LEADING_ZERO)).as_py():
-        return values
+        return "code"
     try:
-        return pc.utf8_ltrim(values, characters="+").cast(pa.int64())
+        pc.utf8_ltrim(values, characters="+").cast(pa.int64())
     except pa.ArrowInvalid:
-        return values
+        return "code"
+    return "integer"
 
 
-def _all(values: pa.ChunkedArray, pattern: str) -> bool:
+def joined(kinds: Iterable[Kind]) -> Kind:
+    """Return what a column is whose parts are of these kinds: what the whole of it would be found to be."""
+    found = set(kinds) - {"empty"}
+    if len(found) < 2:
+        return found.pop() if found else "empty"
+    if "text" in found or "boolean" in found:
+        return "text"
+    return "number" if "number" in found else "code"
+
+
+def typed(values: Any, kind: Kind) -> Any:
+    """Return the cells of a column of this kind as int64, float64, boolean or text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if kind in ("empty", "number"):
+        return values.cast(pa.float64())
+    if kind == "integer":
+        return pc.utf8_ltrim(values, characters="+").cast(pa.int64())
+    return pc.equal(pc.utf8_lower(values), "true") if kind == "boolean" else values
+
+
+def _all(values: Any, pattern: str) -> bool:
     import pyarrow.compute as pc
 
     return bool(pc.all(pc.match_substring_regex(values, pattern)).as_py())

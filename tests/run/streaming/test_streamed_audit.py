@@ -158,7 +158,7 @@ def test_scores_in_few_bins(place: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 FAULTS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
-    "a gap": ({"income": (700, np.nan)}, {}, r"rows 681 to 750, column 'income': 1 missing value in row 701"),
+    "a gap": ({"income": (700, np.nan)}, {}, r"rows 681 to 850, column 'income': 1 missing value in row 701"),
     "infinite": ({"debt": (20, np.inf)}, {}, r"infinite numbers in 1 row: row 21"),
     "weights": ({"w": (699, -1.0)}, {"weight": "w"}, r"a weight must be a number of 0 or more: '-1.0' in row 700"),
     "no weight": ({"w": (slice(None), 0.0)}, {"weight": "w"}, r"every weight is 0"),
