@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ from debias.experiments.fleet.work import Work, carry_out
 def behave(work: Work, context: Any, progress: Any) -> list[bytes]:
     """Do what the name of the job says, else the job."""
     name = work.task.name
-    if name == "hangs":
-        signal.pause()
     if name == "spins":
         while True:
             pass

@@ -19,9 +19,10 @@ import debias
 from debias import jobs
 from debias.errors import UsageError, WriteError
 from debias.experiments.fleet import Interrupted, verb, work
-from debias.experiments.fleet.keys import Digests, keyed
+from debias.experiments.fleet.keys import Digests, Keyed, keyed
 from debias.experiments.fleet.manifest import tasks_of
-from debias.experiments.fleet.results import unsealed
+from debias.experiments.fleet.results import failed, sealed, unsealed
+from debias.experiments.fleet.task import Task
 from debias.report.reading import read
 from debias.report.values.fleet import Fleet, FleetRow
 from tests.experiments.fleet.behaviour import behave
@@ -293,6 +294,20 @@ class TestWhatHasNoReport:
         assert not list((folder / "out" / "models").iterdir())
 
 
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        *(("exception", "crashed"), ("crash", "crashed"), ("timeout", "timeout"), ("memory", "memory")),
+        *(("cpu", "cpu"), ("forbidden", "forbidden")),
+    ],
+)
+def test_how_a_job_ended_is_its_status(kind: Any, status: str) -> None:
+    one = Keyed(Task("n", "m.pt", {"data": "d.csv"}), "key")
+    found = failed(one, jobs.JobError("it was so", kind), 2.0)
+    assert (found.status, found.exit_code, found.seconds, found.problems[0].found) == (status, 2, 2.0, "it was so")
+    assert unsealed(sealed(found)) == found.model_copy(update={"seal": json.loads(sealed(found))["seal"]})
+
+
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     ("settings", "found"),
@@ -342,7 +357,7 @@ def fleet(original: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     shutil.copy(original / "rows.csv", place / "rows.csv")
     world.save(Greedy(), place / "greedy.pt")
     (place / "torn.pt").write_bytes((place / "good.pt").read_bytes()[:3000])
-    names = ("hangs", "spins", "dies", "writes")
+    names = ("spins", "dies", "writes")
     for number, name in enumerate(names):
         (place / f"{name}.pt").write_bytes((place / "good.pt").read_bytes() + bytes(number + 1))
     (place / "fleet.yaml").write_text(
@@ -352,7 +367,7 @@ def fleet(original: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(verb, "carry_out", behave)
         patch.chdir(place)
-        limits: dict[str, Any] = {"timeout": 15, "cpu_seconds": 4, "memory": "2GiB"}
+        limits: dict[str, Any] = {"timeout": 300, "cpu_seconds": 3, "memory": "2GiB"}
         found = debias.fleet("fleet.yaml", out="out", cache=False, workers=2, trust=True, **limits)
     return place, found
 
@@ -364,7 +379,6 @@ def test_bad_models_are_lines_and_the_others_go_on(fleet: tuple[Path, Fleet]) ->
         "dies": "crashed",
         "good": "done",
         "greedy": "memory",
-        "hangs": "timeout",
         "repaired": "done",
         "spins": "cpu",
         "torn": "refused",
@@ -372,9 +386,9 @@ def test_bad_models_are_lines_and_the_others_go_on(fleet: tuple[Path, Fleet]) ->
     }
     assert not (place / "canary").exists()
     assert found.exit_code == 2
-    assert found.statement.endswith("6 have no report.")
+    assert found.statement.endswith("5 have no report.")
     assert all(row.problem for row in found.rows if row.status != "done")
-    assert "was ended after 15 seconds" in str(rows(found)["hangs"].problem)
+    assert "was ended after 3 s of processor time" in str(rows(found)["spins"].problem)
     assert json.loads((place / "out" / "jobs" / "greedy.json").read_text())["problems"]
 
 
