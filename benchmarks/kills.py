@@ -9,7 +9,8 @@ process that has loaded what the verb loads, so that the two seconds of Python's
 (`tests/faults/forge.py`); everything from the reading of the command line on is as ever. Each verb is killed
 
 - before each single change that it makes to files (opened to be written, linked, renamed, removed, …), as Python's
-  audit events tell them; of verbs with many, at 40 places spread over all;
+  audit events tell them; of verbs with many, at 40 places spread over all (a fleet, whose processes
+  start anew each time, at 8);
 - in the middle of writing each file: the kernel kills what writes beyond half of that file's size;
 - at moments drawn uniformly over the length of an undisturbed run, half of them with --force over whole results.
 
@@ -39,21 +40,19 @@ from tests.faults.forge import Forge
 from tests.faults.verbs import VERBS, Course, world
 
 RESULTS = Path(__file__).resolve().parent / "results" / "kills.json"
-PLACES = 40
-MOMENTS = 16
 SEED = 6
 
 
 def kills(course: Course, generator: random.Random) -> Iterator[dict[str, Any]]:
     """Yield each way to kill a run of a verb."""
     events = len(course.reference.events)
-    step = max(1.0, events / PLACES)
+    step = max(1.0, events / course.verb.places)
     for number in sorted({int(1 + index * step) for index in range(int(events / step))}):
         yield {"aim": "before a change", "kill_at": number}
     for name in course.verb.outputs:
         yield {"aim": "amid a file", "room": max(1, (course.folder / name).stat().st_size // 2)}
     length = course.forge.run(course.fresh(), course.verb.arguments).seconds
-    for number in range(MOMENTS):
+    for number in range(course.verb.moments):
         yield {"aim": "any time", "after": generator.uniform(0, 1.02 * length), "over": number % 2 == 1}
 
 
@@ -63,7 +62,7 @@ def killed(course: Course, aim: str, after: float | None = None, over: bool = Fa
     arguments = list(course.verb.arguments)
     if over:
         shutil.copytree(course.folder, folder, dirs_exist_ok=True)
-        arguments.append("--force")
+        arguments += course.verb.again
     run = course.forge.start(folder, arguments, **how)
     if after is not None:
         time.sleep(after)

@@ -91,7 +91,7 @@ def test_ctrl_c_amid_a_search(forge: Forge, place: Path) -> None:
     assert hashes(place) == before
 
 
-@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("name", [name for name in VERBS if name != "fleet"])  # which has tests of its own
 def test_another_run_is_refused_and_ctrl_c_leaves_nothing(name: str, forge: Forge, place: Path) -> None:
     verb = VERBS[name]
     before = hashes(place)
