@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from debias.data.tables import broken, check_names, kind_of, unreadable
+from debias.data.text_batches import TextFormat, look_through, text_batches
 from debias.errors import DataError, Problem
 from debias.words import listing
 
@@ -22,6 +23,7 @@ BATCH_ROWS = 1 << 16
 """Rows that are worked on at once."""
 _INDEX = "__index_level_"
 _HASHED_AT_ONCE = 1 << 20
+_TEXT_TO, _PACKED_TO = 2, 10  # bytes in memory for each byte of text
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Stream:
     path : Path
     role : str
         ``data``, ``train`` or ``test``.
-    kind : {"parquet", "arrow"}
+    kind : {"parquet", "arrow", "text"}
     columns : tuple of str
         Names of the columns in file order.
     rows : int
@@ -61,25 +63,23 @@ class Stream:
         All rows, in order; they depend on the file alone.
     stamp : tuple of int
         Size and time of change of the file, by which a change is noticed while it is read.
+    text : TextFormat, optional
+        How delimited text is read.
     """
 
     path: Path
     role: str
-    kind: Literal["parquet", "arrow"]
+    kind: Literal["parquet", "arrow", "text"]
     columns: tuple[str, ...]
     rows: int
     pieces: tuple[Piece, ...]
     stamp: tuple[int, int]
+    text: TextFormat | None = None
 
     @property
     def name(self) -> str:
         """The file as named."""
         return str(self.path)
-
-    @property
-    def memory(self) -> int:
-        """Bytes that the table would take in memory, roughly: eight a cell."""
-        return 8 * self.rows * len(self.columns)
 
     def batches(self, piece: Piece, columns: Sequence[str], rows: int) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Yield the rows of a piece in batches, each with the number of rows before it in the file.
@@ -100,13 +100,23 @@ class Stream:
         first, end = piece.first, piece.first + piece.rows
         with _reading(self.path, self.kind):
             self.check()
-            read = _parquet if self.kind == "parquet" else _arrow
-            for batch in read(self.path, piece.parts, list(columns), rows):
+            for batch in self._read(piece, list(columns), rows):
                 yield first, batch
                 first += len(batch)
         if first != end:
             raise DataError(self._changed())
         self.check()
+
+    def _read(self, piece: Piece, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+        if self.text is not None:
+            return text_batches(self.path, self.text, columns, rows)
+        read = _parquet if self.kind == "parquet" else _arrow
+        return read(self.path, piece.parts, columns, rows)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the report."""
+        return () if self.text is None else self.text.notes
 
     def check(self) -> None:
         """Raise DataError where the file is not the one that was opened."""
@@ -134,20 +144,54 @@ def open_stream(path: Path, role: str = "data") -> Stream:
     DataError
         What `debias.data.tables.read_table` says of such a file.
     """
-    stamp = _stamp(path)
-    with open_file(path) as file:
-        head = file.read(8)
-    kind = kind_of(path.suffix.lower(), head, str(path))
-    with _reading(path, kind):
-        names, sizes = _parquet_shape(path) if kind == "parquet" else _arrow_shape(path)
-    check_names(names, str(path))
+    stamp, where = _stamp(path), str(path)
+    kind, packed = _kind(path, where)
+    text = None
+    if kind == "text":
+        text = look_through(path, packed)
+        names, sizes = list(text.names), [text.rows]
+    elif packed:
+        raise DataError(Problem(f"is {kind} in a {packed} file", where, "Unpack it, or give --no-stream."))
+    else:
+        with _reading(path, kind):
+            names, sizes = _parquet_shape(path) if kind == "parquet" else _arrow_shape(path)
+    check_names(names, where)
     if not names:
-        raise DataError(Problem("has no columns", str(path), "Give a table with a header and rows."))
+        raise DataError(Problem("has no columns", where, "Give a table with a header and rows."))
     if not sum(sizes):
         found = f"has columns ({listing(names)}) and no rows"
-        raise DataError(Problem(found, str(path), "Give a table with one row or more."))
+        raise DataError(Problem(found, where, "Give a table with one row or more."))
     columns = tuple(name for name in names if not name.startswith(_INDEX))
-    return Stream(path, role, "parquet" if kind == "parquet" else "arrow", columns, sum(sizes), _pieces(sizes), stamp)
+    return Stream(path, role, kind, columns, sum(sizes), _pieces(sizes), stamp, text)
+
+
+def bytes_in_memory(path: Path) -> int:
+    """Return the bytes that a table would take in memory, roughly, without reading its rows; eight a cell.
+
+    Raises
+    ------
+    DataError
+        It cannot be opened.
+    """
+    stamp = _stamp(path)
+    kind, packed = _kind(path, str(path))
+    if kind == "text":
+        return stamp[0] * (_PACKED_TO if packed else _TEXT_TO)
+    with _reading(path, kind):
+        names, sizes = _parquet_shape(path) if kind == "parquet" else _arrow_shape(path)
+    return 8 * sum(sizes) * len(names)
+
+
+def _kind(path: Path, where: str) -> tuple[Literal["parquet", "arrow", "text"], str]:
+    """Return what a file is, and how it is packed."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    packed = suffixes.pop() if suffixes and suffixes[-1] in (".gz", ".zst") else ""
+    with open_file(path) as file:
+        head = file.read(8)
+    if not head:
+        raise DataError(Problem("is empty (0 bytes)", where, "Give a table with a header and rows."))
+    found = kind_of(suffixes[-1] if suffixes else "", b"" if packed else head, where)
+    return ("parquet" if found == "parquet" else "arrow" if found == "arrow" else "text"), packed
 
 
 def _pieces(sizes: Sequence[int]) -> tuple[Piece, ...]:

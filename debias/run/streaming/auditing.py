@@ -98,6 +98,7 @@ def _report(
         decision_disagreements=counted.tally.disagreements if counted.head.classes == 2 else None,
         notes=[
             *opened.network.notes,
+            *stream.notes,
             *settled.notes,
             *one_decision(before),
             *(note for swap in swapped.values() for note in swap.notes),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from debias.data.batches import open_stream
+from debias.data.batches import bytes_in_memory
 from debias.errors import DebiasError, Problem, UsageError
 from debias.run.request import Request
 
@@ -29,7 +29,7 @@ def streams(request: Request) -> bool:
     if not isinstance(request.data, str | os.PathLike):
         return False
     try:
-        return open_stream(Path(request.data)).memory > LARGE
+        return bytes_in_memory(Path(request.data)) > LARGE
     except DebiasError:
         return False  # what is wrong with the file is told by what reads it
 

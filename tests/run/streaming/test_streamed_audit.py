@@ -25,7 +25,7 @@ from tests.run.streaming.world import FEATURES, Net, alike, both, differences, s
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("streamed")
     frame = table()
-    for ending in ("parquet", "arrow", "arrows"):
+    for ending in ("parquet", "arrow", "arrows", "csv", "csv.gz"):
         write(frame, place / f"rows.{ending}")
     save(Net(nn.Sigmoid()), place / "net.pt")
     save(Net(), place / "logit.pt")
@@ -71,8 +71,8 @@ def test_outputs(place: Path, model: str) -> None:
         assert parts.decision_disagreements == whole.decision_disagreements is not None
 
 
-@pytest.mark.parametrize("ending", ["arrow", "arrows"])
-def test_arrow(place: Path, ending: str) -> None:
+@pytest.mark.parametrize("ending", ["arrow", "arrows", "csv", "csv.gz"])
+def test_formats(place: Path, ending: str) -> None:
     whole, parts = both(place / "net.pt", place / f"rows.{ending}", attr=["sex", "race"], missing_attr="group")
     assert not alike(whole, parts)
 
