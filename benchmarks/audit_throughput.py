@@ -99,7 +99,7 @@ def audit(case: data.Case, *, stream: bool) -> Measured:
         **seconds,
         "rows": report.rows.data,
         "before": before,
-        "figures": {"bias": report.before.attributes[0].bias, "auroc": report.before.auroc},
+        "figures": {"bias": report.before.bias, "auroc": report.before.auroc},
     }
 
 

@@ -16,7 +16,8 @@ from debias.fairness.thresholds import Scores
 MOST_BINS = 1 << 16
 """Bins of a histogram of few groups."""
 MOST_CELLS = 1 << 21
-"""Bins × groups × labels: with many groups there are fewer bins."""
+"""Bins × groups × labels: with many groups there are fewer bins, but for the least."""
+LEAST_BINS = 64
 _WINDOW = 1 << 22
 _BUFFER = 1 << 20
 
@@ -345,7 +346,7 @@ class HistogramOfBatches:
 def default_bins(n_groups: Sequence[int]) -> int:
     """Return how many bins a histogram of attributes with so many groups has at most."""
     cells = sum(2 * (k + 1) for k in n_groups)
-    return max(min(MOST_BINS, MOST_CELLS // max(cells, 1)), 1024)
+    return max(min(MOST_BINS, MOST_CELLS // max(cells, 1)), LEAST_BINS)
 
 
 def _keys(scores: Scores) -> Keys:

@@ -79,7 +79,8 @@ COMMON = {
 def test_audit_defaults(run: FakeRun) -> None:
     result = call("audit", "m.pt", "--data", "d.csv", "--attr", "sex")
     assert result.exit_code == 0, result.output
-    expected = {**SHARED, "sd_ddof": 0, "draws": 0, "fresh_adversary": False}
+    reading = {"stream": None, "batch_rows": None, "workers": 1, "ray": None, "progress": None}
+    expected = {**SHARED, **reading, "sd_ddof": 0, "draws": 0, "fresh_adversary": False}
     assert run.calls == [("audit", (Path("m.pt"), Path("d.csv")), expected)]
 
 
@@ -101,7 +102,8 @@ def test_repair_defaults(run: FakeRun, verb: str) -> None:
     own = {field.name: field.default for field in dataclasses.fields(methods.load(verb))}
     result = call(verb, *REPAIR)
     assert result.exit_code == 0, result.output
-    expected = {**COMMON, **own, "out": Path(f"m.{verb}.pt")}
+    sampling = {"sample_rows": None, "batch_rows": None, "workers": 1, "ray": None}
+    expected = {**COMMON, **sampling, **own, "out": Path(f"m.{verb}.pt")}
     assert run.calls == [(verb, (Path("m.pt"), Path("d.csv")), expected)]
 
 
@@ -146,6 +148,8 @@ def test_repair_defaults(run: FakeRun, verb: str) -> None:
         (["--test", "t.csv"], "test", Path("t.csv")),
         (["--holdout", "0"], "holdout", 0.0),
         (["--split-by", "person"], "split_by", "person"),
+        (["--sample-rows", "5000"], "sample_rows", 5000),
+        (["--workers", "2"], "workers", 2),
         (["--keep-scores"], "keep_scores", True),
         (["--keep-best"], "keep_best", True),
         (["--out", "o.pt"], "out", Path("o.pt")),
