@@ -116,6 +116,7 @@ class RepairKeys(BaseModel):
     holdout: Number | None = Field(default=None, description="Share of the table that is set aside for the verdict.")
     fit_share: Number | None = Field(default=None, description="Share of the selection rows for gradients.")
     edit: Literal["fe", "fe+re"] | None = Field(default=None, description="What of a mixed-effects network may change.")
+    sample_rows: int | None = Field(default=None, description="Rows of a streamed table that the choice is made on.")
     split_by: str | None = Field(default=None, description="Column of persons or clusters that stay together.")
     keep_scores: bool | None = Field(default=None, description="Record the threshold instead of folding it in.")
     keep_best: bool | None = Field(default=None, description="Write the closest candidate where the bound is missed.")
