@@ -24,6 +24,7 @@ from debias.objective import Objective
 from debias.run.figures import Frame
 from debias.run.opening import Opened, dtype_name, open_network, operating_point, widths, with_task
 from debias.run.request import Request
+from debias.run.streaming.choosing import refuse_numbers
 from debias.run.streaming.counted import Counted
 from debias.run.streaming.passes import PRELOAD, Scoring, distinct_rows
 from debias.run.streaming.tally import Tally
@@ -97,6 +98,7 @@ def open_streamed(request: Request, progress: Progress) -> Streamed:
     """
     network, stream = together(partial(open_network, request), partial(open_stream, Path(request.data)))
     request = with_task(request, network)
+    refuse_numbers(request)
     threshold, decision = operating_point(request, network)
     backend = jobs.backend_for(request.workers or 1, len(stream.pieces), preload=PRELOAD, ray=request.ray)
     roles = _roles(request, network, stream)
