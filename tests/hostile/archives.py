@@ -61,8 +61,12 @@ def exported() -> dict[str, bytes]:
 
 
 def packed(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
-    """An archive of these entries; they may repeat a name."""
-    return hostile.packed(files, method)
+    """An archive of these entries, the same every time."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content, method)
+    return buffer.getvalue()
 
 
 def script(edits: dict[str, bytes | Callable[[bytes], bytes]] | None = None) -> bytes:

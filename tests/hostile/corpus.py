@@ -671,7 +671,8 @@ def _same(content: bytes, data: bytes) -> bool:
 
 _DAMAGE = (
     "broken or cut off|no zip|hidden bytes|checksum|header|disagrees|overlaps|end record|announced|packed|encrypted|"
-    "zip flags|not one that torch writes|outside the root|leads out|occurs twice|no TorchScript|neither a|at most"
+    "zip flags|not one that torch writes|outside the root|past the end|leads out|occurs twice|no TorchScript|"
+    "neither a|at most"
 )
 
 

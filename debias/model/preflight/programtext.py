@@ -41,7 +41,7 @@ class Program(Declarations):
             tree = ast.parse(_plain(content))
             if _nesting(tree) > MAX_NESTING:
                 raise ValueError(f"it is nested more than {MAX_NESTING} deep")
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError) as error:
             self.refuse(f"not program text as torch writes it ({_first_line(error)})", entry)
             return
         module = entry.removeprefix("code/").removesuffix(".py").replace("/", ".")
