@@ -54,7 +54,7 @@ def head_lines(told: Document) -> Iterator[str]:
     """Yield what stands above the sections: title, verdict and warnings."""
     yield f"### {inline(told.title)}: {inline(told.headline.lower())}"
     yield ""
-    yield f"**{inline(told.statement)}**"
+    yield f"**{inline(told.statement).strip() or '–'}**"  # asterisks around nothing are a line across the page
     for warning in told.warnings:
         yield ""
         yield f"> {block(warning)}"

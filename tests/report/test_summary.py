@@ -62,6 +62,7 @@ def test_what_is_left_out_is_counted() -> None:
 @settings(max_examples=50)
 @given(st.text(min_size=1))
 @example(NASTY)
+@example(" ")
 @example("</summary></details><script>")
 @example("| --- |\n# h")
 def test_names_of_others_are_shown_as_text(name: str) -> None:

@@ -20,7 +20,7 @@ from tests.report import examples
 from tests.report.charts import values as charted
 from tests.report.html.values import EVERY, HOSTILE, hostile, page_of
 
-VOID = {"meta", "br", "link", "img"}
+VOID = {"meta", "br", "link", "img", "input"}
 WORDS = {"content", "title", "data-tip", "data-x", "data-series", "aria-label"}
 """Attributes that hold words."""
 
