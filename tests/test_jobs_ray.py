@@ -24,6 +24,7 @@ from debias import jobs
 from debias.errors import DataError, UsageError
 from debias.jobs import JobError, Limits, Outcome, Ray, Serial, ray_session, sandbox
 from tests.jobs import work
+from tests.run.streaming.pieces import bits, in_pieces
 from tests.test_jobs import (
     PROBLEMS,
     doing,
@@ -116,6 +117,13 @@ def test_workers_are_other_processes_make_the_setup_once_and_leave(cluster: Ray)
     for pid, _ in found:
         with pytest.raises(ProcessLookupError):
             _gone(pid)
+
+
+def test_a_table_split_over_workers_has_the_report_of_this_process(cluster: Ray, tmp_path: Path) -> None:
+    report = in_pieces(tmp_path)
+    assert bits(report) == bits(in_pieces(tmp_path, workers=cluster.workers, ray="auto"))
+    assert report.streaming is not None
+    assert report.streaming.pieces == 6
 
 
 def test_where_the_setup_fails_every_job_has_its_error(cluster: Ray) -> None:
