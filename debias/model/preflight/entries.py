@@ -39,6 +39,8 @@ _UTF8 = 0x800
 _DESCRIPTOR = 0x8
 _FLAGS = _UTF8 | _DESCRIPTOR | 0x6  # 0x6: deflate level, a remark without effect
 _NAME = re.compile(r"[A-Za-z0-9_.@\-+= ]+(/[A-Za-z0-9_.@\-+= ]+)*\Z")
+_SHOWN = 120  # characters of a name in a message
+_TOLD = 40  # problems of a zip that are told
 _SAVE_AGAIN = "Save the model again with torch.jit.save or torch.export.save."
 
 
@@ -88,6 +90,8 @@ def read_entries(data: bytes, where: str) -> tuple[Entries | None, list[Problem]
         return None, [Problem(found, where, "Fetch or save the file again.")]
     problems = _listing_problems(infos, where) or _names(infos, where)
     if problems:
+        if len(problems) > _TOLD:
+            problems[_TOLD:] = [Problem(f"{len(problems) - _TOLD:,} further problems", where, _SAVE_AGAIN)]
         return None, problems
     files, problems = _contents(data, infos, where)
     if problems:
@@ -134,7 +138,7 @@ def _listing_problems(infos: list[zipfile.ZipInfo], where: str) -> list[Problem]
         found = f"packed entries of {packed:,} bytes; at most {MAX_PACKED_TOTAL:,} are unpacked (a zip bomb?)"
         problems.append(Problem(found, where, _SAVE_AGAIN))
     for info in infos:
-        place = f"{where}: {info.filename!r}"
+        place = f"{where}: {info.filename[:_SHOWN]!r}"
         if info.flag_bits & 0x1:
             problems.append(Problem("the entry is encrypted", place, _SAVE_AGAIN))
         elif info.flag_bits & ~_FLAGS:
@@ -157,13 +161,13 @@ def _names(infos: list[zipfile.ZipInfo], where: str) -> list[Problem]:
     seen: set[str] = set()
     for info in infos:
         name = info.orig_filename
-        place = f"{where}: {name!r}"
+        place = f"{where}: {name[:_SHOWN]!r}"
         if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or re.match(r"[A-Za-z]:", name):
             problems.append(Problem("the name leads out of the archive", place, _SAVE_AGAIN))
         elif "\\" in name or any(part in ("", ".") for part in name.split("/")) or not _NAME.match(name):
             problems.append(Problem("the name is not one that torch writes", place, _SAVE_AGAIN))
         elif not name.startswith(f"{root}/"):
-            problems.append(Problem(f"the entry lies outside the root folder {root!r}", place, _SAVE_AGAIN))
+            problems.append(Problem(f"the entry lies outside the root folder {root[:_SHOWN]!r}", place, _SAVE_AGAIN))
         if name.lower() in seen:
             # torch's reader does not tell capitals from small letters
             problems.append(Problem("the name occurs twice (capitals do not count)", place, _SAVE_AGAIN))
@@ -177,7 +181,7 @@ def _contents(data: bytes, infos: list[zipfile.ZipInfo], where: str) -> tuple[di
     files: dict[str, bytes] = {}
     position = 0
     for info in sorted(infos, key=lambda info: info.header_offset):
-        place = f"{where}: {info.filename!r}"
+        place = f"{where}: {info.filename[:_SHOWN]!r}"
         if info.header_offset != position:
             word = "overlaps the one before" if info.header_offset < position else "has hidden bytes before it"
             problems.append(Problem(f"the entry {word} (offset {info.header_offset})", place, _SAVE_AGAIN))
@@ -215,7 +219,7 @@ def _local_header(data: bytes, info: zipfile.ZipInfo) -> tuple[int, str]:
     except UnicodeDecodeError:
         same = False
     if not same:
-        return start, f"its own header names another file ({name!r})"
+        return start, f"its own header names another file ({name[:_SHOWN]!r})"
     if flags != info.flag_bits or method != info.compress_type:
         return start, "its own header disagrees with the directory"
     stated = (crc, packed, size)
