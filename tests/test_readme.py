@@ -52,7 +52,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def filled(folder: Path) -> Path:
     """Return a folder with the sample models in it."""
     (folder / "sample_models").mkdir()
-    for name in ("lender_mlp.pt", "lender_mlp.pt2", "lender_valid.csv", "lender_test.csv"):
+    for name in ("lender_mlp.pt", "lender_mlp.pt2", "lender_valid.csv", "lender_test.csv", "fleet.yaml"):
         shutil.copy(ROOT / "sample_models" / name, folder / "sample_models" / name)
     return folder
 
