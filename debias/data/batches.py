@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from debias.data.tables import broken, check_names, kind_of, unreadable
 from debias.data.text_batches import TextFormat, look_through, text_batches
 from debias.errors import DataError, Problem
+from debias.inputs import open_input
 from debias.words import listing
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ def open_file(path: Path) -> Any:
         It cannot be opened.
     """
     try:
-        return path.open("rb")
+        return open_input(path)
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from None
 
