@@ -25,14 +25,14 @@ class StreamOptions:
     ] = None
     batch_rows: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Rows of a batch, with --stream. Default: 65,536.", rich_help_panel=DATA),
+        typer.Option(metavar="N", help="Rows of a batch; implies --stream. Default: 65,536.", rich_help_panel=DATA),
     ] = None
     workers: Annotated[
         int,
         typer.Option(
             metavar="N",
-            help="Processes at a time, each reading pieces of --data of its own, with --stream; of several models, "
-            "jobs at a time. No figure depends on it.",
+            help="Processes at a time, each reading pieces of --data of its own; more than one implies --stream. Of "
+            "several models, jobs at a time. No figure depends on it.",
             rich_help_panel=DATA,
         ),
     ] = 1
@@ -40,7 +40,7 @@ class StreamOptions:
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Read the pieces on Ray, with --stream: HOST:PORT of a cluster that this machine is a node of; local "
+            help="Read the pieces on Ray; implies --stream: HOST:PORT of a cluster that this machine is a node of; local "
             "starts Ray here. Every node sees the files under the same paths.",
             rich_help_panel=DATA,
         ),

@@ -23,9 +23,11 @@ def samples(request: Request) -> bool:
 
 
 def streams(request: Request) -> bool:
-    """Return whether the table of an audit is streamed: as asked, else by its size."""
+    """Return whether the table of an audit is streamed: as asked, or where it is said how, else by its size."""
     if request.stream is not None:
         return request.stream
+    if request.batch_rows is not None or request.workers > 1 or request.ray is not None:
+        return True
     if not isinstance(request.data, str | os.PathLike):
         return False
     try:

@@ -234,6 +234,9 @@ def test_large_files_are_streamed_unasked(place: Path, monkeypatch: pytest.Monke
     asked = {"attr": "sex", "label": "label", "positive": "yes", "features": FEATURES}
     data = place / "rows.parquet"
     assert debias.audit(place / "net.pt", data, **asked).streaming is None
+    told = debias.audit(place / "net.pt", data, batch_rows=500, **asked).streaming
+    assert told is not None
+    assert told.batch_rows == 500
     monkeypatch.setattr(choosing, "LARGE", 1000)
     assert debias.audit(place / "net.pt", data, **asked).streaming is not None
     assert debias.audit(place / "net.pt", data, stream=False, **asked).streaming is None
