@@ -40,8 +40,8 @@ class StreamOptions:
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Read the pieces on Ray; implies --stream: HOST:PORT of a cluster that this machine is a node of; local "
-            "starts Ray here. Every node sees the files under the same paths.",
+            help="Read the pieces on Ray; implies --stream: HOST:PORT of a cluster that this machine is a node of; "
+            "local starts Ray here. Every node sees the files under the same paths.",
             rich_help_panel=DATA,
         ),
     ] = None
