@@ -272,7 +272,8 @@ def _table(path: Path) -> dict[str, Any] | None:
     except UnicodeDecodeError as error:
         raise UsageError(Problem(f"is not UTF-8 (byte {error.start})", where, "Save it as UTF-8.")) from None
     except ValueError as error:  # no TOML, or a number of thousands of digits
-        raise UsageError(Problem(f"is no TOML: {str(error)[:200]}", where, "Mend it there, or run with --no-config.")) from None
+        found = f"is no TOML: {str(error)[:200]}"
+        raise UsageError(Problem(found, where, "Mend it there, or run with --no-config.")) from None
     except RecursionError:
         raise UsageError(Problem("is nested too deeply", where, "Run with --no-config.")) from None
     if path.name != FILES[1]:
