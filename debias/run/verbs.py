@@ -83,9 +83,13 @@ if TYPE_CHECKING:
         keep_best: bool
         sample_rows: int | None
         batch_rows: int | None
-        workers: int
         ray: str | None
         progress: Progress | None
+
+    class RepairingOnce(Repairing, total=False):
+        """What one repair takes beside it; in a comparison these are the processes that the methods run in."""
+
+        workers: int
 
 
 def audit(
@@ -138,7 +142,7 @@ def repair(
     *,
     attr: Attr,
     eps: float | None = None,
-    **options: Unpack[Repairing],
+    **options: Unpack[RepairingOnce],
 ) -> Report:
     """Repair a network by a method under the bias-constrained objective, and give the verdict on other rows.
 
@@ -159,9 +163,9 @@ def repair(
         The bound on \\|bias\\|; the metric impact-ratio takes `min_ratio` instead.
     **options
         Those of `audit`, and `margin`, `min_performance`, `selection`, `pool`, `train`, `fit_share`, `test`, `holdout`,
-        `split_by`, `keep_scores`, `out`, `force`, `keep_best`, `sample_rows`: the flags of ``debias prune``; without
-        `out` the file stands beside the model, the verb in its name. `progress` is called with (steps done, steps in
-        all, text).
+        `split_by`, `keep_scores`, `out`, `force`, `keep_best`, `sample_rows`, `batch_rows`, `workers`, `ray`: the flags
+        of ``debias prune``; without `out` the file stands beside the model, the verb in its name. `progress` is called
+        with (steps done, steps in all, text).
 
     Returns
     -------
