@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -120,7 +120,7 @@ class Workbench:
     setting: Setting
 
     @classmethod
-    def open(cls, request: Request, *, fits: bool = False) -> Workbench:
+    def open(cls, request: Request, *, fits: bool = False) -> Self:
         """Open the network and the tables, and divide the rows.
 
         Parameters
@@ -136,13 +136,23 @@ class Workbench:
             With every problem of the input that is at fault.
         """
         opened = open_request(request)
+        return cls.over(opened, divide(opened, fits=fits))
+
+    @classmethod
+    def over(cls, opened: Opened, parts: Parts, **more: Any) -> Self:
+        """Return the workbench of rows that are divided; `more` are the fields that it has beside these.
+
+        Raises
+        ------
+        DebiasError
+            With every problem of the rows that is at fault.
+        """
         request = opened.request
-        parts = divide(opened, fits=fits)
         objective = replace(
             request.objective,
             favorable=opened.data.favorable,
             deployed=opened.threshold,
-            verdict_ratio=len(parts.verdict) / len(parts.select),
+            verdict_ratio=_verdict_ratio(parts, parts.select),
         )
         on_select, on_verdict, _ = together(
             partial(Measured.on, parts.select, objective),
@@ -151,10 +161,10 @@ class Workbench:
         )
         for rows in {id(part): part for part in (parts.select, parts.train)}.values():
             opened.network.logits(rows)  # names the rows that get no score
-        select, objective = pooled_with(opened, parts, objective)
+        select, objective = _pooled_with(opened, parts, objective)
         network = editable(opened.network, request.edit, len(parts.train))
         setting = Setting(network, parts.train, select, objective, request.seed, request.device)
-        return cls(opened, objective, parts, on_select, on_verdict, setting)
+        return cls(opened, objective, parts, on_select, on_verdict, setting, **more)
 
     @property
     def pooled(self) -> bool:
@@ -298,7 +308,7 @@ def unfit(network: Network, method: type[Method] | Method, keep_scores: bool = F
     return []
 
 
-def pooled_with(opened: Opened, parts: Parts, objective: Objective) -> tuple[Sample, Objective]:
+def _pooled_with(opened: Opened, parts: Parts, objective: Objective) -> tuple[Sample, Objective]:
     """Return the rows that candidates are judged on: pooled, the training rows count for the bias too."""
     asked = opened.request.pool
     if asked and parts.train is parts.select:
@@ -309,4 +319,9 @@ def pooled_with(opened: Opened, parts: Parts, objective: Objective) -> tuple[Sam
         return parts.select, objective
     own = None if objective.task == "regression" else sigmoid(opened.network.logits(parts.train))
     select = joined(parts.select, parts.train, own)
-    return select, replace(objective, verdict_ratio=len(parts.verdict) / len(select))
+    return select, replace(objective, verdict_ratio=_verdict_ratio(parts, select))
+
+
+def _verdict_ratio(parts: Parts, select: Sample) -> float:
+    """Return the verdict rows for each row that chooses; of a streamed table those of the file, see `Parts`."""
+    return parts.rows.verdict / len(select)

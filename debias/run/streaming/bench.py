@@ -14,14 +14,13 @@ from debias.contract import Contract
 from debias.data.tables import Table, read_table
 from debias.data.values import IntArray
 from debias.errors import Problem, UsageError, together
-from debias.methods.base import Progress, Setting
+from debias.methods.base import Progress
 from debias.model.archive import archive_of
-from debias.model.effects import editable
 from debias.model.network import from_archive
 from debias.report.values.figures import Figures
 from debias.report.values.report import Rows, TableInfo
 from debias.run.evidence.layers import layers
-from debias.run.figures import Measured, probability
+from debias.run.figures import probability
 from debias.run.opening import Opened, opened_with
 from debias.run.request import Request
 from debias.run.rows import Parts, divide
@@ -31,7 +30,7 @@ from debias.run.streaming.drawing import Drawn, RestInputs, draw
 from debias.run.streaming.opening import Streamed, open_streamed, prepared_cells
 from debias.run.streaming.passes import Scoring, tallied
 from debias.run.verdict import rule
-from debias.run.workbench import Attempt, Judged, Workbench, pooled_with
+from debias.run.workbench import Attempt, Judged, Workbench
 from debias.run.writing import Repaired
 from debias.words import show
 
@@ -212,38 +211,8 @@ def open_sampled(request: Request, progress: Progress, *, fits: bool) -> Sampled
     rest = _without(streamed, drawn) if leave else streamed
     if leave:
         parts = replace(parts, verdict=rest.opened.data.sample, source=streamed.stream.name, gaps=streamed.settled.gaps)
-    return _bench(opened, parts, rest, drawn, progress)
-
-
-def _bench(opened: Opened, parts: Parts, rest: Streamed, drawn: Drawn, progress: Progress) -> SampledBench:
-    request = opened.request
-    objective = replace(
-        request.objective,
-        favorable=opened.data.favorable,
-        deployed=opened.threshold,
-        verdict_ratio=parts.rows.verdict / len(parts.select),
-    )
-    on_select, on_verdict, _ = together(
-        partial(Measured.on, parts.select, objective),
-        partial(Measured.on, parts.verdict, objective, lenient=objective.confidence is not None),
-        partial(objective.on, parts.train),
-    )
-    for rows in {id(part): part for part in (parts.select, parts.train)}.values():
-        opened.network.logits(rows)  # names the rows that get no score
-    select, objective = pooled_with(opened, parts, objective)
-    network = editable(opened.network, request.edit, len(parts.train))
-    return SampledBench(
-        opened=opened,
-        objective=objective,
-        parts=parts,
-        on_select=on_select,
-        on_verdict=on_verdict,
-        setting=Setting(network, parts.train, select, objective, request.seed, request.device),
-        streamed=rest,
-        drawn=drawn.numbers,
-        info=TableInfo(path=rest.stream.name, rows=rest.stream.rows, sha256=drawn.table.sha256),
-        progress=progress,
-    )
+    info = TableInfo(path=rest.stream.name, rows=rest.stream.rows, sha256=drawn.table.sha256)
+    return SampledBench.over(opened, parts, streamed=rest, drawn=drawn.numbers, info=info, progress=progress)
 
 
 def _on_sample(streamed: Streamed, drawn: Drawn, tables: Mapping[str, Table]) -> Opened:

@@ -146,6 +146,13 @@ def test_rows_of_another_table_judge(place: Path, tmp_path: Path) -> None:
     assert parts.data["data"].rows == 1200
 
 
+def test_rows_of_the_file_judge_candidates_pooled_with_other_rows(place: Path) -> None:
+    bench = opened(place, attr="sex", sample_rows=400, train=place / "test.parquet")
+    assert bench.pooled
+    assert len(bench.parts.verdict) < 100  # what stands for them
+    assert bench.objective.verdict_ratio == 800 / (400 + 200)
+
+
 def test_figures_are_counted_again_from_the_same_rows(place: Path, tmp_path: Path) -> None:
     out, rows = tmp_path / "a.pt", place / "rows.parquet"
     debias.threshold(place / "net.pt", rows, out=out, attr="sex", sample_rows=400, **ASKED)
