@@ -272,7 +272,7 @@ def _to_series(column: pa.ChunkedArray) -> pd.Series:
     if pa.types.is_integer(column.type) and column.null_count:
         dtype = pd.UInt64Dtype() if pa.types.is_unsigned_integer(column.type) else pd.Int64Dtype()
         return pd.Series(dtype.__from_arrow__(column), dtype=dtype)
-    return column.to_pandas()
+    return column.to_pandas(use_threads=False)  # one column has no use for them
 
 
 def check_names(names: list[str], where: str) -> None:

@@ -21,24 +21,36 @@ _ALWAYS = (
     "pyarrow.csv",
     "pyarrow.pandas_compat",
     "pyarrow.parquet",
+    "pyarrow.vendored.version",
     "scipy.stats",
     "sklearn.metrics",
 )
 _REPAIRS = (
+    "debias.methods.search",
+    "debias.model.evaluation",
+    "debias.model.folding",
+    "debias.model.tuning",
+    "debias.objective.heading",
     "debias.run.repairing",
     "scipy.optimize",
     "torch._export.converter",
     "torch.fx.experimental.symbolic_shapes",
 )
+_STREAMED = ("debias.run.streaming.auditing", "pyarrow.dataset")
 _EXPORTED = (
+    "sympy.tensor.tensor",
     "torch._dynamo.precompile_context",
     "torch._export.passes",
     "torch._export.serde.serialize",
     "torch._functorch.aot_autograd",
+    "torch._inductor.sizevars",
     "torch.export._trace",
     "torch.export._unlift",
     "torch.export.pt2_archive._package",
+    "torch.fx.experimental.validator",
+    "torch.utils.serialization.config",
 )
+_LAST = "debias.experiments.fleet.rehearsal"
 
 
 def preload(tasks: Iterable[Task]) -> tuple[str, ...]:
@@ -47,8 +59,10 @@ def preload(tasks: Iterable[Task]) -> tuple[str, ...]:
     for task in tasks:
         if task.repairs:
             modules |= dict.fromkeys((*_REPAIRS, f"debias.methods.{task.verb}"))
+        if task.settings.get("stream"):
+            modules |= dict.fromkeys(_STREAMED)
         exported = exported or task.model.lower().endswith(".pt2")
-    return (*modules, *(_EXPORTED if exported else ()))
+    return (*modules, *(_EXPORTED if exported else ()), _LAST)
 
 
 @dataclass(frozen=True)
