@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pickle
 import random
@@ -156,6 +157,23 @@ def test_a_job_is_ended_when_its_time_is_up(workers: int) -> None:
         assert outcome.error.kind == "timeout"
         assert "was ended after 1.5 seconds" in str(outcome.error)
         assert outcome.seconds >= 1.5
+
+
+def test_a_job_that_ended_in_time_is_no_slower_for_what_is_done_with_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second job goes on while the first outcome is used, however long that takes."""
+    clock, late = time.monotonic, [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock() + late[0])
+    work = [Job(str(number), partial(square, number)) for number in range(2)]
+    told = []
+    with Processes(1, timeout=120, fresh=True).run(work, None, lambda *_: None) as outcomes:
+        for _, outcome in outcomes:
+            told.append(outcome.value)
+            for process in multiprocessing.active_children():
+                process.join(60)
+            late[0] += 1000
+    assert told == [0, 1]
 
 
 def test_no_process_is_left() -> None:

@@ -87,9 +87,10 @@ class _Crew:
         """Yield the outcome of every job."""
         while self.waiting or any(worker.busy for worker in self.workers):
             self._hand_out()
-            for worker in self._ready():
+            ready = self._ready()
+            now = time.monotonic()  # before others use the outcomes, which may take them long
+            for worker in ready:
                 yield from self._listen(worker)
-            now = time.monotonic()
             for worker in list(self.workers):
                 if worker.busy and worker.deadline <= now:
                     yield self._lost(worker, "timeout")
@@ -136,11 +137,15 @@ class _Crew:
             elif kind == "progress":
                 self.heard(worker.index, *told)
             else:
-                worker.busy = False
+                index, worker.busy = worker.index, False
                 if self.once:
                     self.workers.remove(worker)
+                    if self.backend.limits is not None:
+                        worker.process.kill()
+                self._hand_out()  # the next job goes on while this process ends and its answer is used
+                if self.once:
                     worker.end(kill=self.backend.limits is not None)
-                yield worker.index, named(self.jobs[worker.index].name, told)
+                yield index, named(self.jobs[index].name, told)
                 return
 
     def _lost(self, worker: Hand, kind: Fault, found: str = "") -> tuple[int, Outcome[Any]]:
