@@ -24,7 +24,7 @@ from debias.data.prepare import read_weight
 from debias.data.sample import Sample
 from debias.data.settling import Keys, Roles
 from debias.data.tables import Table, to_frame
-from debias.data.values import FloatArray, IntArray
+from debias.data.values import FloatArray, IntArray, to_numbers
 from debias.errors import DataError, Problem
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class BatchInputs:
             rows=np.arange(before + 1, before + 1 + len(batch), dtype=np.int64),
             weight=self._weight(batch, before),
             name=self.name,
-            target=self._target(batch, before) if self.regression else None,
+            target=target_of(batch, before, self.roles.label, self.name, self.total) if self.regression else None,
         )
         if self.roles.cluster is not None and self.roles.cluster in batch.schema.names:
             table = self._table(batch, before, [self.roles.cluster])
@@ -182,30 +182,36 @@ class BatchInputs:
             raise DataError(problems)
         return weight
 
-    def _target(self, batch: pa.RecordBatch, before: int) -> FloatArray:
-        try:
-            found = _numbers(batch.column(self.roles.label)).astype(np.float64)
-            if np.isfinite(found).all():
-                return found
-        except _Unfit:
-            pass
-        return target_of(self._table(batch, before, [self.roles.label]), self.roles.label)
-
     def _table(self, batch: pa.RecordBatch, before: int, names: Sequence[str]) -> Table:
         """Return columns of a batch as a table that tells its rows by their numbers in the file."""
         return batch_table(batch.select(list(names)), before, self.name, self.total)
 
 
-def target_of(table: Table, label: str) -> FloatArray:
-    """Return the numbers to predict of some rows of a file, which may all be alike.
+def target_of(batch: pa.RecordBatch, before: int, label: str, name: str, total: int) -> FloatArray:
+    """Return the numbers to predict of a batch, which may all be alike.
+
+    Parameters
+    ----------
+    batch : pyarrow.RecordBatch
+    before : int
+        Rows of the file before it.
+    label : str
+        Column of the numbers.
+    name, total : str, int
+        The file, and its rows.
 
     Raises
     ------
     DataError
         A cell is no finite number.
     """
-    from debias.data.values import to_numbers
-
+    try:
+        found = _numbers(batch.column(label)).astype(np.float64)
+        if np.isfinite(found).all():
+            return found
+    except _Unfit:
+        pass
+    table = batch_table(batch.select([label]), before, name, total)
     values, _ = to_numbers(table.frame[label])
     if not np.isfinite(values).all():
         raise DataError(read_target(table, label)[1])

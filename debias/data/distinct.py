@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from debias.data.batches import Piece, Stream
 from debias.data.tables import Table, to_frame
+from debias.data.values import Mask
 from debias.errors import DataError, Problem
 from debias.words import listing
 
@@ -21,7 +22,13 @@ _ROWS, _FIRST = "rows", "first"
 _ROWS_AT_ONCE = 1 << 18
 
 
-def distinct(stream: Stream, piece: Piece, columns: Sequence[str]) -> pa.Table:
+Side = Callable[["pa.RecordBatch", int], Mask]
+"""Tells something of every row of a batch, which has so many rows of the file before it."""
+
+
+def distinct(
+    stream: Stream, piece: Piece, columns: Sequence[str], side: Side | None = None, reads: Sequence[str] = ()
+) -> pa.Table:
     """Return the distinct rows of a piece.
 
     Parameters
@@ -30,15 +37,20 @@ def distinct(stream: Stream, piece: Piece, columns: Sequence[str]) -> pa.Table:
     piece : Piece
     columns : sequence of str
         What is read.
+    side : callable, optional
+        Rows that it tells apart are not the same.
+    reads : sequence of str
+        Columns that it reads.
 
     Returns
     -------
     pyarrow.Table
-        Columns ``0``, ``1``, … in the order of `columns`, then ``rows`` (how many) and ``first`` (number of the first).
+        Columns ``0``, ``1``, … in the order of `columns`, one more with what `side` tells, then ``rows`` (how many) and
+        ``first`` (number of the first).
     """
     found: list[pa.Table] = []
-    for before, batch in stream.batches(piece, columns, _ROWS_AT_ONCE):
-        found.append(_of_batch(batch, before, columns))
+    for before, batch in stream.batches(piece, list(dict.fromkeys((*columns, *reads))), _ROWS_AT_ONCE):
+        found.append(_of_batch(batch, before, columns, side))
         if len(found) == 16:
             found = [_joined(found, columns, stream.name)]
     return _joined(found, columns, stream.name)
@@ -74,10 +86,12 @@ def plain(column: pa.Array) -> pa.Array:
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
-def _of_batch(batch: pa.RecordBatch, before: int, columns: Sequence[str]) -> pa.Table:
+def _of_batch(batch: pa.RecordBatch, before: int, columns: Sequence[str], side: Side | None) -> pa.Table:
     import pyarrow as pa
 
     arrays = [plain(batch.column(name)) for name in columns]
+    if side is not None:
+        arrays.append(pa.array(side(batch, before)))
     numbers = pa.array(np.arange(before + 1, before + 1 + len(batch)))
     names = [*map(str, range(len(arrays))), _FIRST]
     keys = names[:-1]
@@ -89,7 +103,7 @@ def _of_batch(batch: pa.RecordBatch, before: int, columns: Sequence[str]) -> pa.
 def _joined(parts: Sequence[pa.Table], columns: Sequence[str], where: str) -> pa.Table:
     import pyarrow as pa
 
-    keys = list(map(str, range(len(columns))))
+    keys = [name for name in parts[0].column_names if name not in (_ROWS, _FIRST)]
     whole = pa.concat_tables(parts).group_by(keys, use_threads=False)
     found = whole.aggregate([(_ROWS, "sum"), (_FIRST, "min")])
     found = found.select([*keys, f"{_ROWS}_sum", f"{_FIRST}_min"]).rename_columns([*keys, _ROWS, _FIRST])

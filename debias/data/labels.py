@@ -91,8 +91,14 @@ def read_target(table: Table, column: str) -> tuple[FloatArray | None, list[Prob
         found = f"the target is missing or infinite in {count(table.size(bad), 'row')}: {table.spot(bad)}"
         problems.append(Problem(found, where, "Remove these rows from the table; a missing target is never guessed."))
     if not problems and (not len(values) or (values == values[0]).all()):
-        problems.append(Problem("the target is the same in every row", where, "Is this the column to predict?"))
+        problems.append(same_target(table.name, column))
     return (None if problems else values), problems
+
+
+def same_target(table: str, column: str) -> Problem:
+    """Return what is said of a target that does not vary."""
+    where = f"{table}, column {show(column)}"
+    return Problem("the target is the same in every row", where, "Is this the column to predict?")
 
 
 def match(levels: Levels, value: str | float) -> int | None:

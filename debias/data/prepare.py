@@ -205,10 +205,13 @@ def prepare(
     )
 
 
-def favored(label: Label | None, target: FloatArray | None, favorable: str) -> npt.NDArray[np.bool_] | None:
-    """Return the rows with the favourable label, or whose target lies on the favourable side of the mean."""
+def favored(
+    label: Label | None, target: FloatArray | None, favorable: str, mean: float | None = None
+) -> npt.NDArray[np.bool_] | None:
+    """Return the rows with the favourable label, or whose target lies on the favourable side of the mean: its own."""
     if target is not None:
-        return np.asarray(target > target.mean() if favorable == "positive" else target < target.mean())
+        mean = float(target.mean()) if mean is None else mean
+        return np.asarray(target > mean if favorable == "positive" else target < mean)
     return None if label is None else label.y == int(favorable == "positive")
 
 

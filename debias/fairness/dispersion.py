@@ -186,13 +186,14 @@ def regression_dispersion(
     ValueError
         For a prediction or target that is not finite.
     """
-    return _of(
-        {
-            "mse_sd": group_mses(prediction, target, codes, n_groups, weight),
-            "demographic_parity": group_means(prediction, codes, n_groups, weight),
-        },
-        ddof,
+    return moment_dispersion(
+        group_means(prediction, codes, n_groups, weight), group_mses(prediction, target, codes, n_groups, weight), ddof
     )
+
+
+def moment_dispersion(means: FloatArray, mses: FloatArray, ddof: int = 0) -> Dispersion:
+    """Return the figures of a regression from mean predictions and mean squared errors by group, shape [K] each."""
+    return _of({"mse_sd": mses, "demographic_parity": means}, ddof)
 
 
 def _of(values: Mapping[Measure, FloatArray], ddof: int) -> Dispersion:

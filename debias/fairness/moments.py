@@ -106,8 +106,8 @@ def moments(
         mse=mse,
         mae=means(np.abs(error)),
         target_variance=means((target - _each(target_mean, codes)) ** 2),
-        mean_variance=_as_estimate(means((values - _each(mean, codes)) ** 2), effective),
-        mse_variance=_as_estimate(means((error**2 - _each(mse, codes)) ** 2), effective),
+        mean_variance=as_estimate(means((values - _each(mean, codes)) ** 2), effective),
+        mse_variance=as_estimate(means((error**2 - _each(mse, codes)) ** 2), effective),
         missing_n=int((~known).sum()),
     )
 
@@ -126,8 +126,8 @@ def _each(of_groups: FloatArray, codes: IntArray) -> FloatArray:
     return values
 
 
-def _as_estimate(within: FloatArray, effective: FloatArray) -> FloatArray:
-    """Return the variance of a mean from that of the rows (divisor: their weight)."""
+def as_estimate(within: FloatArray, effective: FloatArray) -> FloatArray:
+    """Return the variance of a mean from that of the rows (divisor: their weight); NaN below two effective rows."""
     spare = effective - 1
     variance: FloatArray = np.divide(within, spare, out=np.full(len(within), np.nan), where=spare > 0)
     return variance

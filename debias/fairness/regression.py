@@ -39,6 +39,11 @@ def r2(prediction: FloatArray, target: FloatArray, weight: FloatArray | None = N
     if error is None or mean is None:
         return None
     variance = _mean((target - mean) ** 2, weight)
+    return None if variance is None else explained(error, variance, mean)
+
+
+def explained(error: float, variance: float, mean: float) -> float | None:
+    """Return 1 − MSE / variance from the MSE and the target's variance and mean; None where it does not vary."""
     # A constant target has a variance of rounding errors at most.
     if not variance or variance <= (1e-12 * abs(mean)) ** 2:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,9 +15,9 @@ from debias.fairness.moments import Moments
 from debias.objective import RegressionScorer, decide
 from debias.objective.comparison import Groups
 from debias.report.text import amount, signed_amount
-from debias.report.values.figures import Figures, GroupFigures, IntervalFigures, Parity
+from debias.report.values.figures import Dispersion, Figures, GroupFigures, IntervalFigures, Parity
 from debias.run import dispersion
-from debias.run.figures import DEFAULT_CONFIDENCE, Measured
+from debias.run.figures import DEFAULT_CONFIDENCE, Frame, Measured
 from debias.run.swapping import Swapped
 from debias.words import bare
 
@@ -37,28 +37,62 @@ def predicted(measured: Measured, values: FloatArray, swaps: Mapping[str, Swappe
     scorer, sample = measured.scorer, measured.sample
     assert isinstance(scorer, RegressionScorer)
     constraints = scorer.objective.constraints
-    parities = [
-        _parity(scorer, index, scorer.counts(values, index), item.metric) for index, item in enumerate(constraints)
-    ]
-    biases = [parity.bias for parity in parities]
-    r2 = regression.r2(values, scorer.truth, sample.weight)
-    met = all(decide(bias, item.eps) == "pass" for bias, item in zip(biases, constraints, strict=True))
     named = {item.attribute: groups for item, groups in zip(constraints, scorer.attributes, strict=True)}
-    return Figures(
+    return figures(
+        measured.frame,
+        [scorer.counts(values, index) for index in range(len(constraints))],
         n=len(sample),
-        performance=r2,
-        r2=r2,
+        r2=regression.r2(values, scorer.truth, sample.weight),
         mse=regression.mse(values, scorer.truth, sample.weight),
         mae=regression.mae(values, scorer.truth, sample.weight),
-        bias=measured.tightest(biases),
-        parities=parities,
-        dispersion=dispersion.of_predictions(sample, named, values, swaps, measured.ddof),
-        objective=max(r2, 0.0) if measured.bounded and met and r2 is not None else 0.0,
+        dispersions=dispersion.of_predictions(sample, named, values, swaps, measured.ddof),
     )
 
 
-def _parity(scorer: RegressionScorer, index: int, found: Moments, metric: Metric) -> Parity:
-    objective, attribute = scorer.objective, scorer.attributes[index]
+def figures(
+    frame: Frame,
+    found: Sequence[Moments],
+    *,
+    n: int,
+    r2: float | None,
+    mse: float | None,
+    mae: float | None,
+    dispersions: list[Dispersion],
+) -> Figures:
+    """Return the figures of a regression from its moments, however these were summed.
+
+    Parameters
+    ----------
+    frame : Frame
+        What is measured.
+    found : sequence of Moments
+        By the groups of each constraint.
+    n : int
+        Rows.
+    r2, mse, mae : float or None
+        Of all rows.
+    dispersions : list of Dispersion
+        Of each attribute.
+    """
+    parities = [_parity(frame, index, each) for index, each in enumerate(found)]
+    biases, constraints = [parity.bias for parity in parities], frame.objective.constraints
+    met = all(decide(bias, item.eps) == "pass" for bias, item in zip(biases, constraints, strict=True))
+    return Figures(
+        n=n,
+        performance=r2,
+        r2=r2,
+        mse=mse,
+        mae=mae,
+        bias=frame.tightest(biases),
+        parities=parities,
+        dispersion=dispersions,
+        objective=max(r2, 0.0) if frame.bounded and met and r2 is not None else 0.0,
+    )
+
+
+def _parity(frame: Frame, index: int, found: Moments) -> Parity:
+    objective, attribute = frame.objective, frame.attributes[index]
+    metric = objective.constraints[index].metric
     moment = METRICS[metric].moment
     assert moment is not None
     values = found.of(moment)

@@ -16,9 +16,9 @@ from debias.run.request import Request
 from debias.run.statements import bound_statement, one_decision
 from debias.run.streaming import swaps
 from debias.run.streaming.choosing import refuse
-from debias.run.streaming.counted import Counted
 from debias.run.streaming.opening import open_streamed
 from debias.run.streaming.passes import tallied
+from debias.run.streaming.summed import Summed
 from debias.run.swapping import Swapped
 from debias.run.verdict import rule
 
@@ -46,7 +46,7 @@ def run_streamed(request: Request, progress: Progress = silent) -> Report:
         scoring.ways, scoring.telling = late, {}
         sums |= tallied(scoring, streamed.backend, progress).swapped
     swapped = {name: swaps.told(way, sums.get(name)) for name, way in ways.items()}
-    counted = streamed.counted(tally, opened.network.head, opened.threshold)
+    counted = streamed.summed(tally)
     if counted.constant:
         raise same_score(str(request.model))
     uses_attribute = swaps.uses_attribute(settled, network, tally.telling)
@@ -60,7 +60,7 @@ def _swaps(ways: Mapping[str, Swap | NoSwap]) -> dict[str, Swap]:
 def _report(
     opened: Opened,
     settled: Settled,
-    counted: Counted,
+    counted: Summed,
     stream: Stream,
     swapped: Mapping[str, Swapped],
     uses_attribute: bool,
@@ -95,7 +95,7 @@ def _report(
         optimistic=False,
         uses_attribute=uses_attribute,
         before=before,
-        decision_disagreements=counted.tally.disagreements if counted.head.classes == 2 else None,
+        decision_disagreements=counted.disagreements,
         notes=[
             *opened.network.notes,
             *stream.notes,
@@ -106,14 +106,14 @@ def _report(
         ],
         streaming=told_of,
         command=request.command(),
-        sweeps=[counted.sweep()],
+        sweeps=counted.sweeps,
         crossings=counted.crossings(),
         impacts=counted.impacts(),
         **told,
     )
 
 
-def streaming(counted: Counted, opened: Opened, stream: Stream) -> Streaming:
+def streaming(counted: Summed, opened: Opened, stream: Stream) -> Streaming:
     """Return how the rows were read, and how exact the figures of scores are."""
     area, median, scores = counted.auroc, counted.median, counted.tally.scores
     return Streaming(

@@ -52,15 +52,3 @@ def refuse(request: Request) -> None:
             problems.append(Problem(found, flag, "Leave it out, or give --no-stream."))
     if problems:
         raise UsageError(problems)
-
-
-def refuse_numbers(request: Request) -> None:
-    """Refuse a network that predicts a number, whose figures need all rows at once.
-
-    Raises
-    ------
-    UsageError
-    """
-    if request.task == "regression":
-        found = "the network predicts a number, whose figures need all rows at once"
-        raise UsageError(Problem(found, str(request.model), "Give --no-stream."))

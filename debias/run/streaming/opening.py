@@ -12,11 +12,11 @@ from debias import jobs
 from debias.data import distinct
 from debias.data.batch_inputs import BatchInputs, batch_table
 from debias.data.batches import BATCH_ROWS, Stream, open_stream
-from debias.data.prepare import Prepared, weightless
+from debias.data.prepare import Prepared, favorable_of, weightless
 from debias.data.sample import Sample
 from debias.data.settling import Roles, Settled, find_roles, settle
+from debias.data.targets import Beyond, Targets
 from debias.errors import DataError, together
-from debias.fairness.counts import FloatArray
 from debias.methods.base import Progress
 from debias.model.head import Head
 from debias.model.network import Network
@@ -24,9 +24,10 @@ from debias.objective import Objective
 from debias.run.figures import Frame
 from debias.run.opening import Opened, dtype_name, open_network, operating_point, widths, with_task
 from debias.run.request import Request
-from debias.run.streaming.choosing import refuse_numbers
 from debias.run.streaming.counted import Counted
-from debias.run.streaming.passes import PRELOAD, Scoring, distinct_rows
+from debias.run.streaming.passes import PRELOAD, Scoring, distinct_rows, targets
+from debias.run.streaming.predicted import Predicted, summarised
+from debias.run.streaming.summed import Summed
 from debias.run.streaming.tally import Tally
 
 
@@ -79,13 +80,31 @@ class Streamed:
         return found
 
     def counted(self, tally: Tally, head: Head, threshold: float) -> Counted:
-        """Return the figures of a tally of the rows, of a network with this head cut at this threshold."""
+        """Return the figures of a tally of decisions, of a network with this head cut at this threshold."""
+        return Counted(self.settled, tally, self._frame(tally), head, threshold, self.opened.request.sd_ddof)
+
+    def summed(self, tally: Tally) -> Summed:
+        """Return the figures of a tally of the rows, of the network as it is deployed."""
+        opened = self.opened
+        if tally.numbers is None:
+            return self.counted(tally, opened.network.head, opened.threshold)
+        settled, ddof = self.settled, opened.request.sd_ddof
+        return Predicted(settled, tally, self._frame(tally), opened.network.head, opened.threshold, ddof)
+
+    def _frame(self, tally: Tally) -> Frame:
+        """Return what is measured, once it is known that it can be measured on the rows with their weights."""
         settled, request, objective = self.settled, self.opened.request, self.objective
-        sample = _weighed(settled, self.opened.data.sample, tally.counts.weights, request)
+        sample = self.opened.data.sample
+        if request.weight is not None and not tally.counts.weights.any():
+            raise DataError(weightless(sample.name, request.columns))
+        if tally.numbers is not None:
+            sample = summarised(sample, tally.numbers, np.nonzero(settled.amounts)[0])
+        elif request.weight is not None:
+            weights = tally.counts.weights[:-1].sum(axis=2)
+            sample = replace(sample, weight=weights[np.nonzero(settled.amounts)])
         scorer = objective.on(sample, lenient=self.lenient)
         attributes = tuple(settled.attributes[name] for name in settled.groupings)
-        frame = Frame(objective, attributes, scorer.flipped, request.bound is not None)
-        return Counted(settled, tally, frame, head, threshold, request.sd_ddof)
+        return Frame(objective, attributes, scorer.flipped, request.bound is not None)
 
 
 def open_streamed(request: Request, progress: Progress) -> Streamed:
@@ -98,14 +117,19 @@ def open_streamed(request: Request, progress: Progress) -> Streamed:
     """
     network, stream = together(partial(open_network, request), partial(open_stream, Path(request.data)))
     request = with_task(request, network)
-    refuse_numbers(request)
     threshold, decision = operating_point(request, network)
     backend = jobs.backend_for(request.workers or 1, len(stream.pieces), preload=PRELOAD, ray=request.ray)
     roles = _roles(request, network, stream)
-    settled = _settled(request, stream, roles, backend, progress)
+    found: Targets | None = None
+    if request.task == "regression":
+        found = targets(stream, roles.label, backend, progress)
+        found.check(stream, roles.label)
+    settled = _settled(request, stream, roles, backend, progress, found)
     request = replace(request, attr=tuple(settled.groupings))
-    opened = Opened(request, network, threshold, decision, prepared_cells(settled, request, stream.name), {})
-    inputs = BatchInputs(stream.name, stream.rows, roles, settled.keys, request.columns, dtype_name(network))
+    opened = Opened(request, network, threshold, decision, prepared_cells(settled, request, stream.name, found), {})
+    inputs = BatchInputs(
+        stream.name, stream.rows, roles, settled.keys, request.columns, dtype_name(network), found is not None
+    )
     return Streamed(opened, stream, settled, inputs, backend)
 
 
@@ -118,27 +142,46 @@ def _roles(request: Request, network: Network, stream: Stream) -> Roles:
     )
 
 
-def _settled(request: Request, stream: Stream, roles: Roles, backend: jobs.Backend, progress: Progress) -> Settled:
-    """Settle label and groups from the distinct values of their columns."""
-    columns = list(dict.fromkeys((*roles.parts, roles.label)))
-    raw = distinct_rows(stream, columns, backend, progress)
-    raw = distinct.ordered(raw)
-    return settle(distinct.as_table(raw, columns, stream), raw, roles, request.columns)
+def _settled(
+    request: Request,
+    stream: Stream,
+    roles: Roles,
+    backend: jobs.Backend,
+    progress: Progress,
+    numbers: Targets | None = None,
+) -> Settled:
+    """Settle label and groups from the distinct values of their columns; `numbers` are the targets of a regression."""
+    columns = list(dict.fromkeys((*roles.parts, roles.label) if numbers is None else roles.parts))
+    beyond = None
+    if numbers is not None:
+        favorable = favorable_of(request.columns, roles.contract)
+        beyond = Beyond(roles.label, numbers.mean, favorable, stream.name, stream.rows)
+    raw = distinct.ordered(distinct_rows(stream, columns, backend, progress, beyond))
+    side = None if beyond is None else raw.column(len(columns)).to_numpy()
+    return settle(distinct.as_table(raw, columns, stream), raw, roles, request.columns, side)
 
 
-def prepared_cells(settled: Settled, request: Request, name: str) -> Prepared:
-    """Return what was settled as of a table whose rows are the cells with each of their labels."""
+def prepared_cells(settled: Settled, request: Request, name: str, numbers: Targets | None = None) -> Prepared:
+    """Return what was settled as of a table whose rows are the cells with each of their labels.
+
+    Of a regression each cell is two rows, with the least and the largest target of the file.
+    """
     cell, y = np.nonzero(settled.amounts)
+    target, each = None, settled.amounts[cell, y].astype(np.float64)
+    if numbers is not None:
+        target = np.tile([numbers.low, numbers.high], len(cell))
+        cell, y, each = np.repeat(cell, 2), np.repeat(y, 2), np.repeat(each / 2, 2)
     attributes, columns = (
-        {name: item.take(cell) for name, item in each.items()} for each in (settled.attributes, settled.columns)
+        {name: item.take(cell) for name, item in its.items()} for its in (settled.attributes, settled.columns)
     )
     sample = Sample(
         inputs={},
         y=y.astype(np.int64),
         attributes=attributes,
         rows=np.arange(1, len(cell) + 1, dtype=np.int64),
-        weight=settled.amounts[cell, y].astype(np.float64),
+        weight=each,
         name=name,
+        target=target,
         columns=columns,
     )
     return Prepared(
@@ -155,13 +198,3 @@ def prepared_cells(settled: Settled, request: Request, name: str) -> Prepared:
         notes=settled.notes,
         gaps=settled.gaps,
     )
-
-
-def _weighed(settled: Settled, sample: Sample, weights: FloatArray, request: Request) -> Sample:
-    """Return the cells with what their rows weigh."""
-    if request.weight is None:
-        return sample
-    found = weights[:-1].sum(axis=2)
-    if not found.any():
-        raise DataError(weightless(sample.name, request.columns))
-    return replace(sample, weight=found[np.nonzero(settled.amounts)])

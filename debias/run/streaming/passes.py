@@ -17,8 +17,11 @@ from debias.data.batch_inputs import BatchInputs
 from debias.data.batches import Piece, Stream
 from debias.data.clusters import policy
 from debias.data.swap import Swap
-from debias.fairness.counts import Counts, IntArray
+from debias.data.targets import Beyond, Targets
+from debias.data.values import Mask
+from debias.fairness.counts import Counts, FloatArray, IntArray
 from debias.fairness.histogram import HistogramOfBatches
+from debias.fairness.moment_sums import MomentSums
 from debias.fairness.pooled import Pooled
 from debias.methods.base import Progress
 from debias.model import effects
@@ -87,8 +90,10 @@ class Scoring:
         assert network is not None
         head, cells = network.head, self.cells
         unseen = policy(self.inputs.columns, network.contract)
-        scores = HistogramOfBatches((cells,), splits=tuple(map(head.cut, (self.threshold, *self.thresholds))))
-        total: tuple[Counts, Pooled] | None = None
+        number = head.kind == "value"
+        cuts = () if number else tuple(map(head.cut, (self.threshold, *self.thresholds)))
+        scores = HistogramOfBatches((cells,), splits=cuts)
+        total: _Sums | None = None
         disagreements = 0
         telling = dict(self.telling)
         swapped = {name: np.zeros(2) for name in self.ways}
@@ -98,7 +103,9 @@ class Scoring:
                 continue
             sample = effects.filled(network, sample, unseen)
             output = network.outputs(sample)
-            decided = head.decide(output, self.threshold, self.decision).numpy()
+            decided = np.zeros(len(sample), bool)
+            if not number:
+                decided = head.decide(output, self.threshold, self.decision).numpy()
             if head.classes == 2:
                 other = head.decide(output, self.threshold, "score" if self.decision == "argmax" else "argmax")
                 disagreements += int((decided != other.numpy()).sum())
@@ -109,15 +116,46 @@ class Scoring:
                 telling[name, role] = known.seeing(sample.inputs[role].numpy(), self.codes[name][cell])
             for name, way in self.ways.items():
                 swapped[name] += change(network, sample, self.codes[name][cell], probability, way)
-            labelled = cell * 2 + y
-            found = _counts(labelled * 2 + decided, cells, weight), Pooled.of(probability, labelled, 2 * cells, weight)
-            total = found if total is None else (total[0] + found[0], total[1] + found[1])
+            found = _Sums.of(probability, cell, cells, weight, y=y, decided=decided, target=sample.target)
+            total = found if total is None else total + found
         if total is None:
             none, nothing = np.empty(0, np.int64), np.empty(0)
             weight = None if self.request.weight is None else nothing
-            total = _counts(none, cells, weight), Pooled.of(nothing, none, 2 * cells, weight)
+            total = _Sums.of(nothing, none, cells, weight, y=none, decided=none > 0, target=nothing if number else None)
             scores.add(nothing.astype(_dtype(network)), none, (none,), weight)
-        return Tally(total[0], scores.result(), total[1], disagreements, swapped, telling)
+        return Tally(total.counts, scores.result(), total.predictions, disagreements, swapped, telling, total.numbers)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """What adds up from batch to batch."""
+
+    counts: Counts
+    predictions: Pooled
+    numbers: MomentSums | None
+
+    @classmethod
+    def of(
+        cls,
+        predictions: FloatArray,
+        cell: IntArray,
+        cells: int,
+        weight: FloatArray | None,
+        *,
+        y: IntArray,
+        decided: Mask,
+        target: FloatArray | None = None,
+    ) -> _Sums:
+        labelled = cell * 2 + y
+        return cls(
+            _counts(labelled * 2 + decided, cells, weight),
+            Pooled.of(predictions, labelled, 2 * cells, weight),
+            None if target is None else MomentSums.of(predictions, target, cell, cells, weight),
+        )
+
+    def __add__(self, other: _Sums) -> _Sums:
+        numbers = None if self.numbers is None or other.numbers is None else self.numbers + other.numbers
+        return _Sums(self.counts + other.counts, self.predictions + other.predictions, numbers)
 
 
 def _dtype(network: Network) -> Any:
@@ -134,17 +172,33 @@ def _counts(place: Any, cells: int, weight: Any) -> Counts:
     return Counts(rows, weights.astype(np.float64), squares.astype(np.float64))
 
 
-def distinct_rows(stream: Stream, columns: Sequence[str], backend: jobs.Backend, progress: Progress) -> Any:
+def targets(stream: Stream, label: str, backend: jobs.Backend, progress: Progress) -> Targets:
+    """Return what a column of numbers to predict settles."""
+    work = [partial(_targets, stream, piece, label) for piece in stream.pieces]
+    found: Targets = _summed(work, None, operator.add, backend, progress, "targets")
+    return found
+
+
+def _targets(stream: Stream, piece: Piece, label: str, context: Any, tell: Any) -> Targets:
+    del context, tell
+    return Targets.of(stream, piece, label)
+
+
+def distinct_rows(
+    stream: Stream, columns: Sequence[str], backend: jobs.Backend, progress: Progress, beyond: Beyond | None = None
+) -> Any:
     """Return the distinct rows of some columns of a file, see `debias.data.distinct`."""
-    work = [partial(_distinct, stream, piece, tuple(columns)) for piece in stream.pieces]
+    work = [partial(_distinct, stream, piece, tuple(columns), beyond) for piece in stream.pieces]
     return _summed(
         work, None, lambda one, two: distinct.together([one, two], columns, stream.name), backend, progress, "values"
     )
 
 
-def _distinct(stream: Stream, piece: Piece, columns: tuple[str, ...], context: Any, tell: Any) -> Any:
+def _distinct(
+    stream: Stream, piece: Piece, columns: tuple[str, ...], beyond: Beyond | None, context: Any, tell: Any
+) -> Any:
     del context, tell
-    return distinct.distinct(stream, piece, columns)
+    return distinct.distinct(stream, piece, columns, beyond, () if beyond is None else (beyond.label,))
 
 
 def tallied(scoring: Scoring, backend: jobs.Backend, progress: Progress) -> Tally:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from debias.fairness.counts import Counts, FloatArray, IntArray
 from debias.fairness.histogram import Histogram
+from debias.fairness.moment_sums import MomentSums
 from debias.fairness.pooled import Pooled
 from debias.run.streaming.telling import Telling
 
@@ -30,13 +31,15 @@ class Tally:
     scores : Histogram
         What the network's output is cut by, with the cells as its groups.
     probabilities : Pooled
-        P(positive) by cell and label, shape [G, 2].
+        P(positive) by cell and label, shape [G, 2]; of a regression the predictions, all with label 0.
     disagreements : int
         Rows where argmax and score disagree.
     swapped : mapping of str to ndarray of float64, shape [2]
         For each attribute that is swapped: Σ w \\|change\\| and Σ w over rows and other groups.
     telling : mapping of (str, str) to Telling
         By name of the attribute and role of the input, the columns that may tell it.
+    numbers : MomentSums, optional
+        Of a regression, predictions and errors by cell.
     """
 
     counts: Counts
@@ -45,6 +48,7 @@ class Tally:
     disagreements: int = 0
     swapped: Mapping[str, FloatArray] = field(default_factory=dict)
     telling: Mapping[tuple[str, str], Telling] = field(default_factory=dict)
+    numbers: MomentSums | None = None
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -54,6 +58,7 @@ class Tally:
             self.disagreements + other.disagreements,
             {name: each + other.swapped[name] for name, each in self.swapped.items()},
             {key: each + other.telling[key] for key, each in self.telling.items()},
+            None if self.numbers is None or other.numbers is None else self.numbers + other.numbers,
         )
 
 

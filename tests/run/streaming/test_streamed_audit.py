@@ -195,12 +195,6 @@ def test_nothing_but_a_file_can_be_streamed(place: Path) -> None:
         debias.audit(place / "net.pt", table(), attr="sex", stream=True)
 
 
-def test_a_network_that_predicts_a_number_is_refused(place: Path) -> None:
-    asked = {"attr": "sex", "label": "score", "features": FEATURES, "output_kind": "value"}
-    with pytest.raises(DebiasError, match=r"predicts a number.*\n.*--no-stream"):
-        debias.audit(place / "logit.pt", place / "rows.parquet", stream=True, **asked)
-
-
 def test_a_file_that_changes_is_noticed(place: Path, tmp_path: Path) -> None:
     data = write(table(), tmp_path / "rows.parquet")
     more = table(ROWS_LATER)
