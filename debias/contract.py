@@ -6,11 +6,13 @@ import json
 import math
 from collections.abc import Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from debias.errors import ContractError, Problem
+from debias.errors import ContractError, Problem, UsageError
+from debias.inputs import read_input
 from debias.words import listing, show
 
 SCHEMA = "debias/1"
@@ -325,6 +327,21 @@ class Contract(_Part):
                 Problem("holds no contract", where, "Write one: debias contract MODEL --data FILE --attr COLUMN")
             )
         return contract
+
+
+def contract_bytes(path: str | Path) -> bytes:
+    """Return the bytes of a contract file.
+
+    Raises
+    ------
+    UsageError
+        It cannot be read.
+    """
+    try:
+        return read_input(path, MAX_CONTRACT)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(Problem(f"the contract cannot be read: {reason}", str(path), "Check the path.")) from None
 
 
 def read_document(text: str | bytes, where: str = "contract") -> tuple[Contract | None, dict[str, Any]]:

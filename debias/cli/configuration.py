@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from debias.cli.settings import FLAG_ONLY, Setting
 from debias.errors import Problem, UsageError
-from debias.inputs import open_input
+from debias.inputs import read_input
 
 FILES = ("debias.toml", "pyproject.toml")
 """Names of configuration files, in the order in which a folder is asked for them."""
@@ -288,8 +288,7 @@ def _table(path: Path) -> dict[str, Any] | None:
 def _bytes(path: Path) -> bytes:
     where = os.path.relpath(path)
     try:
-        with open_input(path) as stream:
-            data = stream.read(_LARGEST + 1)
+        data = read_input(path, _LARGEST)
     except OSError as error:
         found = f"cannot be read ({error.strerror or error})"
         raise UsageError(Problem(found, where, "Name another with --config, or run with --no-config.")) from None

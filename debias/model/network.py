@@ -15,10 +15,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from debias.contract import MAX_CONTRACT, SIDECAR_SUFFIX, Contract, read_document
+from debias.contract import SIDECAR_SUFFIX, Contract, contract_bytes, read_document
 from debias.data.sample import Sample
 from debias.errors import ContractError, DebiasError, ModelError, Problem
-from debias.inputs import read_input
 from debias.model import effects
 from debias.model.archive import LONGEST, Archive, open_archive, serialise
 from debias.model.head import Head, Kind, find_head
@@ -314,7 +313,7 @@ def archive_contract(archive: Archive) -> Contract | None:
     if embedded is not None and (contract := read_document(embedded, f"{archive.path}: debias.json")[0]):
         return contract
     sidecar = Path(f"{archive.path}{SIDECAR_SUFFIX}")
-    return read_document(read_input(sidecar, MAX_CONTRACT), str(sidecar))[0] if sidecar.is_file() else None
+    return read_document(contract_bytes(sidecar), str(sidecar))[0] if sidecar.is_file() else None
 
 
 def _inputs(archive: Archive, read: Read, contract: Contract | None) -> tuple[Input, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from debias.errors import Problem, UsageError
-from debias.inputs import open_input
+from debias.inputs import read_input
 from debias.words import bare
 
 if TYPE_CHECKING:
@@ -61,10 +61,7 @@ def read_document(path: Path, where: str) -> dict[str, Any]:
 
 def _bytes(path: Path, where: str) -> bytes:
     try:
-        if path.is_file() and path.stat().st_size > MOST:
-            _too_large(where)
-        with open_input(path) as stream:
-            return stream.read(MOST + 1)
+        return read_input(path, MOST)
     except OSError as error:
         _refuse(f"cannot be read ({error.strerror or error})", where, "Check the path.")
     except ValueError:
@@ -73,7 +70,7 @@ def _bytes(path: Path, where: str) -> bytes:
 
 def _document(data: bytes, where: str) -> dict[str, Any]:
     if len(data) > MOST:
-        _too_large(where)
+        _refuse(f"is larger than {MOST >> 20} MiB", where, "Is this the report?")
     from pydantic_core import from_json
 
     try:
@@ -189,10 +186,6 @@ def _problems(error: ValidationError, where: str) -> list[Problem]:
 
 def _sentence(text: str) -> str:
     return f"{text[:1].lower()}{text[1:]}"
-
-
-def _too_large(where: str) -> NoReturn:
-    _refuse(f"is larger than {MOST >> 20} MiB", where, "Is this the report?")
 
 
 def _refuse(found: str, where: str, remedy: str) -> NoReturn:

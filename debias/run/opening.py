@@ -10,14 +10,13 @@ from typing import Literal
 
 import numpy as np
 
-from debias.contract import MAX_CONTRACT, Contract
+from debias.contract import Contract, contract_bytes
 from debias.data.clusters import policy
 from debias.data.prepare import Prepared, prepare
 from debias.data.sample import Sample
 from debias.data.tables import Table, read_table
 from debias.errors import DataError, Problem, UsageError, together
 from debias.fairness.metrics import Task
-from debias.inputs import read_input
 from debias.model import effects
 from debias.model.network import Network
 from debias.run.request import (
@@ -141,12 +140,7 @@ def read_contract(source: str | Path | Contract | None) -> Contract | None:
     """Return the contract given as a value or a file."""
     if source is None or isinstance(source, Contract):
         return source
-    try:
-        text = read_input(source, MAX_CONTRACT)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(Problem(f"the contract cannot be read: {reason}", str(source), "Check the path.")) from None
-    return Contract.from_json(text, str(source))
+    return Contract.from_json(contract_bytes(source), str(source))
 
 
 def widths(network: Network) -> dict[str, int | None]:

@@ -10,15 +10,19 @@ import threading
 from pathlib import Path
 
 import pytest
+import torch
 
 from debias.contract import Contract
+from debias.data.batches import open_stream
 from debias.data.columns import Columns
 from debias.data.prepare import prepare
 from debias.data.tables import read_table
 from debias.errors import ContractError, DebiasError, ModelError, UsageError
+from debias.experiments.fleet.document import read_document
 from debias.inputs import open_input, read_input
 from debias.model.archive import open_archive
 from debias.model.network import Network
+from debias.report.findings.accepting import read_baseline
 from debias.report.reading import parse, read
 from debias.run.opening import read_contract
 from tests.hostile import archives
@@ -38,11 +42,18 @@ def _odd(folder: Path) -> list[Path]:
 def test_no_reader_waits_for_a_pipe_or_reads_a_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for path in _odd(tmp_path):
-        for reader in (open_archive, read_table, read_contract, read):
+        for reader in (open_archive, read_table, read_contract, read, read_baseline, read_document, open_stream):
             with pytest.raises(DebiasError, match=r"not a(ny)? (model )?file|is a directory|Give one file"):
                 reader(path)
         with pytest.raises(OSError, match="not a file"):
             open_input(path)
+
+
+def test_a_contract_beside_a_model_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    torch.jit.script(torch.nn.Linear(2, 1).eval()).save(tmp_path / "net.pt")
+    (tmp_path / "net.pt.debias.json").symlink_to("/proc/self/mem")  # a file whose first byte is an error
+    with pytest.raises(UsageError, match="the contract cannot be read: Input/output error"):
+        Network.open(tmp_path / "net.pt")
 
 
 def test_a_pipe_of_the_shell_is_read(tmp_path: Path) -> None:

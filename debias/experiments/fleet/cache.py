@@ -10,6 +10,7 @@ from pathlib import Path
 from debias.errors import WriteError
 from debias.experiments.fleet.results import KEPT, LARGEST, digest_of, sealed, unsealed
 from debias.files import write_atomic
+from debias.inputs import read_input
 from debias.report.values.fleet import JobResult
 
 VARIABLE = "DEBIAS_CACHE"
@@ -42,7 +43,8 @@ class Cache:
         """Return the result of a key, and the content of its repaired file where there is one."""
         entry = self._entry(key)
         with contextlib.suppress(OSError):
-            result = unsealed(entry.read_bytes()) if entry.stat().st_size <= LARGEST else None
+            data = read_input(entry, LARGEST)
+            result = unsealed(data) if len(data) <= LARGEST else None
             if result is None or result.key != key or result.status not in KEPT:
                 return None
             if result.output is None:
@@ -50,7 +52,7 @@ class Cache:
             told = result.report.output if result.report is not None else None
             model = entry.with_suffix(".model")
             if told is not None and digest_of(model) == told.sha256:
-                return result, model.read_bytes()
+                return result, read_input(model)
         return None
 
     def put(self, result: JobResult, content: bytes | None) -> None:

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from debias.errors import Problem, UsageError
-from debias.experiments.fleet.yaml_values import YamlError, read_yaml
+from debias.experiments.fleet.yaml_values import Key, YamlError, read_yaml
+from debias.inputs import read_input
 from debias.words import bare
 
 LARGEST = 8 << 20
 """Bytes of a manifest at most."""
 DEEPEST = 24
 """Lists and mappings within each other at most."""
-
-Key = tuple[str | int, ...]
-"""Where a value stands: keys of mappings and numbers of lists, from the outermost."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +122,7 @@ def _plain(value: Any, name: str, key: Key) -> Any:
 
 def _bytes(path: Path, name: str) -> bytes:
     try:
-        with path.open("rb") as stream:
-            return stream.read(LARGEST + 1)
+        return read_input(path, LARGEST)
     except OSError as error:
         raise UsageError(Problem(f"cannot be read ({error.strerror or error})", name, "Check the path.")) from None
     except ValueError:

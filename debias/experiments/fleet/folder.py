@@ -12,6 +12,7 @@ from debias import locks
 from debias.errors import Problem, UsageError, WriteError
 from debias.experiments.fleet.results import LARGEST, digest_of, sealed, unsealed
 from debias.files import write_atomic
+from debias.inputs import read_input
 from debias.report.values.fleet import JobResult
 from debias.words import bare
 
@@ -77,8 +78,7 @@ class Folder:
     def read(self, name: str) -> JobResult | None:
         """Return the result of a job; None where it, or its repaired file, is not as it was written."""
         try:
-            with (self.path / JOBS / f"{name}.json").open("rb") as stream:
-                data = stream.read(LARGEST + 1)
+            data = read_input(self.path / JOBS / f"{name}.json", LARGEST)
         except OSError:
             return None
         result = unsealed(data) if len(data) <= LARGEST else None

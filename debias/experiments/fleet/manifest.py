@@ -16,9 +16,10 @@ from pydantic import BaseModel, ValidationError
 
 from debias.errors import DebiasError, Problem, UsageError
 from debias.experiments.fleet import naming
-from debias.experiments.fleet.document import Document, Key, read_document
+from debias.experiments.fleet.document import Document, read_document
 from debias.experiments.fleet.schema import Defaults, JobKeys, Manifest, keys_of, repairs
 from debias.experiments.fleet.task import TABLES, Task
+from debias.experiments.fleet.yaml_values import Key
 from debias.words import count, show
 
 MOST = 100_000
@@ -26,6 +27,22 @@ MOST = 100_000
 
 _FILES = ("model", "contract", *TABLES)
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
+_LIST = "Give jobs: a list of models with their tables."
+_MISSING = {"model": "Name a model file or a pattern.", "jobs": _LIST}
+_WANTED = {
+    "string_type": ("one text", "Give one; where several are meant, write a job for each."),
+    "float_type": ("a number", ""),
+    "finite_number": ("a finite number", ""),
+    "int_type": ("a whole number", ""),
+    "int_from_float": ("a whole number", ""),
+    "bool_type": ("true or false", ""),
+    "list_type": ("a list", ""),
+    "model_type": ("keys with values", ""),
+    "dict_type": ("keys with values", ""),
+    "string_too_short": ("a path", ""),
+    "too_short": ("at least one job", _LIST),
+}
+"""What a key takes in words, and the way out, by the kind of a pydantic error."""
 _SETTLED = ("trust", "out", "force", "report", "json", "quiet", "full")
 
 
@@ -104,7 +121,8 @@ class _Reader:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.problems: list[Problem] = []
-        self.checked: dict[str, list[Problem]] = {}
+        self.checked: set[str] = set()
+        self.refused: set[Key] = set()
 
     def wrong(self, found: str, key: Key, remedy: str = "") -> None:
         self.problems.append(Problem(found, self.document.place(key), remedy))
@@ -113,14 +131,10 @@ class _Reader:
         value = self.document.value
         if not isinstance(value, dict):
             what = "is empty" if value is None else f"holds {_kind(value)} in place of keys"
-            self.wrong(what, (), "Give jobs: a list of models with their tables.")
+            self.wrong(what, (), _LIST)
             return []
-        manifest = self._validated(Manifest, self._with_underscores(value))
-        if manifest is None:
-            return []
-        entries = [self._entry(manifest.defaults, job, ("jobs", number)) for number, job in enumerate(manifest.jobs)]
-        if self.problems:
-            return []
+        defaults, kept = self._parts(self._with_underscores(value))
+        entries = [self._entry(defaults, job, ("jobs", number)) for number, job in kept.items()]
         found = [named for entry in entries for named in self._expanded(entry)]
         if len(found) > MOST:
             self.wrong(f"asks for {len(found):,} jobs", (), f"At most {MOST:,} are done in one fleet.")
@@ -129,6 +143,28 @@ class _Reader:
         for named, task in zip(found, tasks, strict=True):
             self._check(task, named.entry)
         return tasks
+
+    def _parts(self, value: dict[str, Any]) -> tuple[Defaults, dict[int, JobKeys]]:
+        """Return the defaults and the jobs by number; what the schema refuses is told, and left out of them."""
+        manifest = self._validated(Manifest, value)
+        if manifest is not None:
+            return manifest.defaults, dict(enumerate(manifest.jobs))
+        defaults, listed = value.get("defaults"), value.get("jobs")
+        rest = self._sound(Defaults, defaults, ("defaults",)) if isinstance(defaults, dict) else None
+        kept = {
+            number: self._sound(JobKeys, job, ("jobs", number))
+            for number, job in enumerate(listed if isinstance(listed, list) else ())
+            if isinstance(job, dict)
+        }
+        return rest or Defaults(), {number: job for number, job in kept.items() if job is not None}
+
+    def _sound(self, kind: type[BaseModel], value: dict[str, Any], key: Key) -> Any:
+        """Return a part of the manifest without the keys that were refused; None where nothing is left of it."""
+        value = {name: item for name, item in value.items() if (*key, name) not in self.refused}
+        try:
+            return kind.model_validate_json(json.dumps(value), strict=True)
+        except ValidationError:
+            return None
 
     def _with_underscores(self, value: dict[str, Any]) -> dict[str, Any]:
         """Return the manifest with keys as the schema has them: dashes may stand for underscores."""
@@ -167,18 +203,18 @@ class _Reader:
 
     def _refuse(self, kind: type[BaseModel], error: Any, prefix: Key) -> None:
         key: Key = (*prefix, *error["loc"])
+        self.refused |= {key[:end] for end in range(1, len(key) + 1)}
         last = str(key[-1]) if key else ""
         if error["type"] == "extra_forbidden":
             known = keys_of(kind if prefix else _part(error["loc"]))
             self.wrong("is no key here", key, _way_out(last, known))
         elif error["type"] == "missing":
-            self.wrong(f"{last} is missing", key[:-1], "Name a model file or a pattern." if last == "model" else "")
+            self.wrong(f"{last} is missing", key[:-1], _MISSING.get(last, ""))
         elif error["type"] == "json_invalid":
             self.wrong("holds half a surrogate pair, which is no text", key, "Write the text itself.")
         else:
-            given = error.get("input")
-            told = "" if isinstance(given, dict | list) or not key else f" ({show(given)})"
-            self.wrong(f"{_sentence(str(error['msg']))}{told}", key)
+            found, remedy = _told(error)
+            self.wrong(found, key, remedy)
 
     def _entry(self, defaults: Defaults, job: JobKeys, key: Key) -> _Entry:
         values: dict[str, Any] = {}
@@ -190,9 +226,11 @@ class _Reader:
         repair = values.pop("repair", None)
         method, settings = self._repair(repair, said.get("repair", key))
         values = {name: value for name, value in values.items() if value is not None}
-        if "data" not in values:
+        # a key that was refused may have been meant for what is missing
+        whole = key not in self.refused and not any(len(one) == 1 and one != ("jobs",) for one in self.refused)
+        if whole and "data" not in values:
             self.wrong("names no table", key, "Give data, here or under defaults.")
-        if "attr" not in values:
+        if whole and "attr" not in values:
             self.wrong("names no protected attribute", key, "Give attr, here or under defaults.")
         for name in _FILES:
             text = settings.get(name) if name in ("train", "test") else values.get(name)
@@ -205,6 +243,10 @@ class _Reader:
             self.wrong(f"{show(text)} is a URL", key, "Name a file of this machine.")
         elif "\0" in text:
             self.wrong(f"{show(text)} is no usable name", key, "Check the path.")
+        elif key[-1] != "model" and not os.path.exists(self.document.folder / text):
+            self.wrong(
+                f"{show(text)} is no file", key, f"Paths are relative to {show(self.document.folder.absolute())}."
+            )
 
     def _repair(self, given: Any, key: Key) -> tuple[str | None, dict[str, Any]]:
         """Return the method of a repair and its settings; no method for an audit."""
@@ -244,7 +286,8 @@ class _Reader:
         own = set(repairs()[entry.method].model_fields) - set(_repair_keys()) if entry.method else set[str]()
         settings = {key: item for key, item in values.items() if key not in (*_FILES, "name")}
         settings |= {key: item for key, item in entry.repair.items() if key not in own and key not in TABLES}
-        tables = {"data": values["data"], **{role: entry.repair[role] for role in TABLES if role in entry.repair}}
+        tables = {"data": values.get("data", "")}
+        tables |= {role: entry.repair[role] for role in TABLES if role in entry.repair}
         for model in models:
             task = Task(
                 name="",
@@ -266,7 +309,7 @@ class _Reader:
                 continue
             key = named.entry.said["name"]
             if not naming.fits(named.name):
-                remedy = f"Letters, digits, blanks and ._+=@-, at most {naming.LONGEST}, no dot at the beginning."
+                remedy = f"Letters, digits, blanks and ._+=@-, at most {naming.LONGEST}, no dot, blank or dash first."
                 self.wrong(f"{show(named.name)} is no name of a job", key, remedy)
             elif naming.key(named.name) in given:
                 other = self.document.place(given[naming.key(named.name)].entry.key)
@@ -287,10 +330,12 @@ class _Reader:
 
     def _check(self, task: Task, entry: _Entry) -> None:
         """Collect what is wrong with the settings of a task, each set of settings once."""
+        if not {"data", "attr"} <= entry.values.keys():
+            return  # which was told
         known = repr((task.verb, sorted(task.settings.items()), sorted(task.method.items()), entry.said))
         if known in self.checked:
             return
-        self.checked[known] = []
+        self.checked.add(known)
         try:
             task.request()
         except DebiasError as error:
@@ -345,9 +390,17 @@ def _way_out(name: str, known: Sequence[str]) -> str:
 
 
 def _kind(value: Any) -> str:
-    return {list: "a list", str: "a text", bool: "a truth value"}.get(type(value), "a number")
+    kinds = {list: "a list", str: "a text", bool: "a truth value", dict: "keys with values", type(None): "nothing"}
+    return kinds.get(type(value), "a number")
 
 
-def _sentence(text: str) -> str:
-    text = text.removeprefix("Value error, ").replace("Input should", "it should")
-    return f"{text[:1].lower()}{text[1:]}"
+def _told(error: Any) -> tuple[str, str]:
+    """Return what was found in place of what a key takes, and the way out."""
+    given = error.get("input")
+    wanted, remedy = _WANTED.get(error["type"], ("", ""))
+    if wanted:
+        here = _kind(given) if isinstance(given, dict | list) else show(given) if isinstance(given, str) else str(given)
+        return f"takes {wanted}, not {here}", remedy
+    text = str(error["msg"]).removeprefix("Value error, ").replace("Input should", "it should")
+    told = "" if isinstance(given, dict | list) else f" ({show(given)})"
+    return f"{text[:1].lower()}{text[1:]}{told}", ""

@@ -11,6 +11,7 @@ from typing import Any
 import debias
 from debias.errors import DebiasError, Problem
 from debias.experiments.fleet.keys import Keyed
+from debias.inputs import open_input
 from debias.jobs import JobError
 from debias.jobs.limits import NO_MEMORY
 from debias.report.as_json import to_json
@@ -184,7 +185,7 @@ def _digest(document: dict[str, Any]) -> str:
 def digest_of(path: Path) -> str | None:
     """Return the SHA-256 of a file of the results; None where there is none."""
     try:
-        with path.open("rb") as stream:
+        with open_input(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return None

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from debias.words import show
 
-if TYPE_CHECKING:
-    from debias.experiments.fleet.document import Key
-
 MOST = 500_000
 """Values in all, those counted that aliases repeat."""
+
+Key = tuple[str | int, ...]
+"""Where a value stands: keys of mappings and numbers of lists, from the outermost."""
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,40})")
 _FLOAT = re.compile(r"[-+]?((\.[0-9]+|[0-9]{1,40}\.[0-9]*)([eE][-+]?[0-9]{1,4})?|[0-9]{1,40}[eE][-+]?[0-9]{1,4})")

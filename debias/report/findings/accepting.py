@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from debias.errors import Problem, UsageError
-from debias.inputs import open_input
+from debias.inputs import read_input
 from debias.report.findings.finding import (
     SETTLED,
     Finding,
@@ -41,8 +41,7 @@ def read_baseline(path: Path) -> tuple[BaselineFile, str]:
     """
     where = f"--baseline {path}"
     try:
-        with open_input(path) as stream:
-            data = stream.read(LARGEST + 1)  # a device has no size to look at before
+        data = read_input(path, LARGEST)
     except (OSError, ValueError) as error:
         found = f"cannot be read ({getattr(error, 'strerror', None) or error})"
         raise UsageError(Problem(found, where, "Write one with --write-baseline.")) from None
