@@ -52,7 +52,7 @@ def _rows() -> bytes:
     rows, sink = pa.table(columns), pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema) as stream:
         stream.write_table(rows)
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue().to_pybytes())
 
 
 with contextlib.suppress(Exception), warnings.catch_warnings():
