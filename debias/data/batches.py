@@ -23,7 +23,7 @@ PIECE_ROWS = 1 << 20
 BATCH_ROWS = 1 << 16
 """Rows that are worked on at once."""
 _INDEX = "__index_level_"
-_HASHED_AT_ONCE = 1 << 20
+_HASHED_AT_ONCE = 1 << 18
 _TEXT_TO, _PACKED_TO = 2, 10  # bytes in memory for each byte of text
 
 
@@ -126,10 +126,10 @@ class Stream:
 
     def sha256(self) -> str:
         """Return the digest of the file, read a part at a time."""
-        digest = hashlib.sha256()
+        digest, block = hashlib.sha256(), memoryview(bytearray(_HASHED_AT_ONCE))
         with open_file(self.path) as file:
-            while part := file.read(_HASHED_AT_ONCE):
-                digest.update(part)
+            while size := file.readinto(block):
+                digest.update(block[:size])
         self.check()
         return digest.hexdigest()
 
@@ -244,7 +244,7 @@ def _parquet_file(path: Path) -> Any:
     import pyarrow.parquet as pq
 
     # Buffered: a column of a row group is not held as a whole.
-    return pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
+    return pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 18)
 
 
 def _parquet_shape(path: Path) -> tuple[list[str], list[int]]:

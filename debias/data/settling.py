@@ -103,13 +103,19 @@ class Keys:
         """Return the place in `cells` of every row, −1 for a row with a value that was not there before."""
         import pyarrow.compute as pc
 
-        place = np.zeros(len(batch), np.int64)
-        strange = np.zeros(len(batch), bool)
+        place = np.zeros(len(batch), np.int32)  # there are at most MOST_CELLS
+        strange = None
         for name, values, codes, size in zip(self.columns, self.values, self.codes, self.sizes, strict=True):
-            found = pc.fill_null(pc.index_in(plain(batch.column(name)), value_set=values), -1).to_numpy()
-            strange |= found < 0
-            place = place * size + codes[found]
-        return np.where(strange, -1, place)
+            found = pc.index_in(plain(batch.column(name)), value_set=values)
+            if found.null_count:
+                missed = found.is_null().to_numpy(zero_copy_only=False)
+                strange = missed if strange is None else strange | missed
+                found = pc.fill_null(found, 0)
+            place *= size
+            place += np.take(codes.astype(np.int32), found.to_numpy())
+        if strange is not None:
+            place[strange] = -1
+        return place.astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,8 @@ MOST_CELLS = 1 << 21
 LEAST_BINS = 64
 _WINDOW = 1 << 22
 _BUFFER = 1 << 20
+_CACHED = 1 << 15
+_FEW_SPLITS = 8
 
 Keys = npt.NDArray[np.unsignedinteger[Any]]
 
@@ -127,7 +129,7 @@ class Histogram:
             if len(each) and not -1 <= each.min() <= each.max() < k:
                 raise ValueError(f"a group code lies outside -1 to {k - 1}")
             size = 2 * (k + 1)
-            cell = ((k + 1) * member + np.where(each < 0, k, each)) * 2 + y
+            cell = _cells(member, each, y, k)
             rows.append(np.bincount(cell, minlength=b * size).astype(np.int64).reshape(b, k + 1, 2))
             if weight is not None:
                 weights.append(ExactSums.of(weight, cell, b * size).reshaped(b, k + 1, 2))
@@ -378,6 +380,20 @@ def _differing_bits(scores: Scores, splits: Scores) -> IntArray:
     return bits.astype(np.int64)
 
 
+def _cells(member: IntArray, codes: IntArray, y: IntArray, k: int) -> IntArray:
+    """Return the place of each row among bins, groups and labels; so many rows at a time as the cache holds."""
+    cell = np.empty(len(member), np.int64)
+    missing = bool(len(codes)) and int(codes.min()) < 0
+    for start in range(0, len(cell), _CACHED):
+        part = slice(start, start + _CACHED)
+        its = np.where(codes[part] < 0, k, codes[part]) if missing else codes[part]
+        np.multiply(member[part], k + 1, out=cell[part])
+        cell[part] += its
+        cell[part] *= 2
+        cell[part] += y[part]
+    return cell
+
+
 def _binned(scores: Scores, splits: tuple[float, ...], most: int, drop: int) -> tuple[Scores, Scores, IntArray, int]:
     """Return smallest and largest score of each bin, the bin of each row, and the bits left out."""
     if not len(scores):
@@ -402,21 +418,60 @@ def _in_window(scores: Scores, splits: Scores, most: int, drop: int) -> tuple[Sc
     wide = drop
     while (last >> wide) - (first >> wide) >= _WINDOW // (len(splits) + 1):
         wide += 1
-    place = ((keys >> keys.dtype.type(wide)) - keys.dtype.type(first >> wide)).astype(np.int64)
-    if len(splits):
-        place *= len(splits) + 1
-        place += np.searchsorted(splits, scores, side="left")
+    place = _places(keys, scores, splits, first, wide)
     taken = np.zeros(int(place.max()) + 1, bool)
     taken[place] = True
-    b = int(np.count_nonzero(taken))
-    if wide > drop and b <= most:  # finer bins may still be few enough
+    bins = np.flatnonzero(taken)
+    if wide > drop and len(bins) <= most:  # finer bins may still be few enough
         values, member = np.unique(scores, return_inverse=True)
         return values, values, member.reshape(-1), drop
-    member = (np.cumsum(taken) - 1)[place]
+    if wide > drop:
+        return _in_window(scores, splits, most, _bits_for(bins, len(splits) + 1, first >> wide, wide, most))
+    b = len(bins)
+    of_place = np.empty(len(taken), np.int64)
+    of_place[bins] = np.arange(b)
+    member = of_place.take(place)
     low, high = np.full(b, np.inf, scores.dtype), np.full(b, -np.inf, scores.dtype)
     np.minimum.at(low, member, scores)
     np.maximum.at(high, member, scores)
     return low, high, member, wide
+
+
+def _places(keys: Keys, scores: Scores, splits: Scores, first: int, drop: int) -> IntArray:
+    """Return the place of each row in a table of the bins from the smallest key on, those cut by splits beside it."""
+    place = np.empty(len(keys), np.int64)
+    shift, start_at = keys.dtype.type(drop), keys.dtype.type(first >> drop)
+    for start in range(0, len(keys), _CACHED):
+        part = slice(start, start + _CACHED)
+        place[part] = (keys[part] >> shift) - start_at
+        if len(splits):
+            place[part] *= len(splits) + 1
+            place[part] += _side(scores[part], splits)
+    return place
+
+
+def _bits_for(bins: IntArray, sides: int, base: int, drop: int, most: int) -> int:
+    """Return how many bits to leave out for at most `most` bins, from the places taken where `drop` are left out.
+
+    There are more than `most` of these.
+    """
+    key, side = np.divmod(bins, sides)
+    key += base
+    turned = side[1:] != side[:-1]
+    while 1 + int(np.count_nonzero((key[1:] != key[:-1]) | turned)) > most:
+        key >>= 1
+        drop += 1
+    return drop
+
+
+def _side(scores: Scores, splits: Scores) -> IntArray:
+    """Return how many splits, which ascend, lie below each score."""
+    if len(splits) > _FEW_SPLITS:
+        return np.searchsorted(splits, scores, side="left")
+    found = np.zeros(len(scores), np.int64)
+    for split in splits:
+        found += scores > split
+    return found
 
 
 def _joined(
