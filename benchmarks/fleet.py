@@ -1,22 +1,26 @@
-"""Models per second of `debias fleet`, beside a loop of `debias audit` and beside audits in one process.
+"""Models per second of `debias fleet`, beside a loop of `debias audit`, audits in one process, and Ray.
 
-    python benchmarks/fleet.py --models 1000 --ray
+    python benchmarks/fleet.py                # all of it, about a quarter of an hour; goes on where it was ended
+    python benchmarks/fleet.py --again        # anew
+    python benchmarks/fleet.py --tables       # the table from results/fleet.json alone
 
-Makes so many small networks (2 → 8 → 1, TorchScript, each with its own weights) and a table of 1,000 rows with a fixed
-seed in --folder. Every measurement goes into `results/fleet.json` at once; what is there is not measured again (--again
-does). --tables prints the tables from the results alone.
+The models are those of `sample_models/` with other weights, by a seed; the table is the first 1,000 rows of
+`lender_valid.csv`. They are written to --folder. Each measurement goes into `results/fleet.json` at once, and is not
+made again; compare figures of one run only, as other work on the machine changes both.
+
+- ``loop``: the command `debias audit MODEL …` again and again, as a loop of a shell has it, on --loop models: half of
+  them before the fleet, half after it;
+- ``fleet``: `debias fleet` of --models models with isolation on, one worker a core, nothing taken from a cache;
+- ``resume``, ``cache``: the same fleet when all its jobs are done (--resume), and when all are in the cache;
+- ``in process``: `debias.audit`, and its report as JSON, of one model after the other in one process: the median after
+  the first ten;
+- ``one worker, few`` and ``one worker, more``: fleets with one worker. What a further model costs is the difference,
+  by model; the overhead is that less the audit in process;
+- ``local`` and ``ray``: the same --some models by processes and by --ray local, as many workers, starts counted.
 
 Seconds are by the clock and of the processor. Those of the processor are of all processes that a command starts: this
-one becomes the reaper of its descendants (Linux), so that the server of the workers and all workers are counted. Other
-work on the machine changes them less than the clock; rates and the overhead of a model are of the clock where it is
-said, else of the processor.
-
-- in-process: `debias.audit` of one model after the other in one process, its start not counted;
-- fleet: `debias fleet` with isolation on, no cache; fleet-open: with --no-sandbox; fleet-ray: with --ray local;
-- shell: `debias audit MODEL …` for each of --shell models, as a shell loop does it.
-
-The overhead of a model is the processor time that a larger fleet takes more than a small one, by model, less that of an
-audit in-process.
+one becomes the reaper of its descendants, so that servers and workers count (Linux). Ray's own processes are ended by
+signals and counted too.
 """
 
 from __future__ import annotations
@@ -25,155 +29,208 @@ import argparse
 import ctypes
 import json
 import os
+import statistics
+import subprocess
 import sys
+import tempfile
 import time
-import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-import torch
-from torch import nn
-
-RESULTS = Path(__file__).parent / "results" / "fleet.json"
-ROWS, SMALL = 1_000, 20
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results" / "fleet.json"
+SAMPLES = HERE.parent / "sample_models"
+ROWS, SPREAD = 1_000, 0.02
+FEW = 20
 PR_SET_CHILD_SUBREAPER = 36
-ASKED = {"attr": "sex", "eps": 0.05}
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 Measured = dict[str, Any]
 
+IN_PROCESS = """
+import json, statistics, sys, time
+from pathlib import Path
+import debias
+from debias.report.as_json import to_json
+folder, wall, cpu = Path(sys.argv[1]), [], []
+for number in range(int(sys.argv[2])):
+    start = time.perf_counter(), time.process_time()
+    to_json(debias.audit(folder / f"model{number:05}.pt", folder / "rows.csv", attr="sex", eps=0.05))
+    wall.append(time.perf_counter() - start[0])
+    cpu.append(time.process_time() - start[1])
+print(json.dumps([statistics.median(wall[10:]), statistics.median(cpu[10:]), len(wall[10:])]))
+"""
+
 
 def prepare(folder: Path, models: int) -> None:
-    """Write the table and the models that are not there."""
+    """Write the table, and the models that are not there."""
+    import torch
+
     folder.mkdir(parents=True, exist_ok=True)
-    random = np.random.default_rng(0)
-    group = random.integers(0, 2, ROWS)
-    income, debt = random.normal(size=ROWS) + 0.8 * group, random.normal(size=ROWS)
-    label = (income - debt + random.normal(size=ROWS) > 0.4).astype(int)
-    columns = {"income": income, "debt": debt, "sex": np.array(["f", "m"])[group], "label": label}
-    pd.DataFrame(columns).to_parquet(folder / "rows.parquet", index=False)
-    torch.manual_seed(0)
+    with (SAMPLES / "lender_valid.csv").open(encoding="utf-8") as lines:
+        (folder / "rows.csv").write_text("".join(line for line, _ in zip(lines, range(ROWS + 1), strict=False)))
     for number in range(models):
-        net = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1), nn.Sigmoid()).eval()
         path = folder / f"model{number:05}.pt"
         if not path.exists():
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)
-                torch.jit.trace(net, torch.zeros(3, 2)).save(str(path))
+            extra = {"debias.json": ""}
+            network = torch.jit.load(str(SAMPLES / "lender_mlp.pt"), _extra_files=extra)
+            generator = torch.Generator().manual_seed(number)
+            with torch.no_grad():
+                for weights in network.parameters():
+                    weights.add_(SPREAD * torch.randn(weights.shape, generator=generator))
+            torch.jit.save(network, str(path), _extra_files=extra)
 
 
 def run(*command: str) -> Measured:
-    """Run a command and return its seconds, those of all its descendants among them, and its exit code."""
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    start, first = time.monotonic(), os.fork()
+    """Run a command and return its seconds, those of the processor with all its descendants, and its exit code."""
+    start = time.monotonic()
+    first = os.fork()
     if first == 0:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
-        os.execvp(command[0], command)
-    user = system = 0.0
-    code, wall = -1, 0.0
+        os.execvpe(command[0], command, ENVIRONMENT)
+    cpu, code, wall = 0.0, -1, 0.0
     while True:
         try:
             found, status, used = os.wait4(-1, 0)
         except ChildProcessError:
-            return {"wall": wall, "cpu": user + system, "user": user, "system": system, "code": code}
-        user, system = user + used.ru_utime, system + used.ru_stime
+            return {"wall": wall, "cpu": cpu, "code": code}
+        cpu += used.ru_utime + used.ru_stime
         if found == first:
             code, wall = os.waitstatus_to_exitcode(status), time.monotonic() - start
 
 
-def fleet(folder: Path, models: int, workers: int, *flags: str) -> Measured:
-    """Run a fleet over the first models."""
+def fleet(folder: Path, models: int, workers: int, *flags: str, out: str = "results") -> Measured:
+    """Run a fleet over the first models; every one must have a report."""
     jobs = [{"model": f"model{number:05}.pt"} for number in range(models)]
     manifest = folder / f"fleet{models}.yaml"
-    manifest.write_text(json.dumps({"defaults": {"data": "rows.parquet", **ASKED}, "jobs": jobs}), encoding="utf-8")
-    out = folder / "results"
-    given = ("--workers", str(workers), "--out", str(out), "--force", "--no-cache", "--no-config", "--quiet", *flags)
+    defaults = {"data": "rows.csv", "attr": "sex", "eps": 0.05}
+    manifest.write_text(json.dumps({"defaults": defaults, "jobs": jobs}), encoding="utf-8")
+    given = ["--workers", str(workers), "--out", str(folder / out), "--no-config", "--quiet", *flags]
+    given += [] if "--resume" in flags else ["--force"]
+    given += [] if "--cache" in flags else ["--no-cache"]
     found = run("debias", "fleet", str(manifest), *given)
-    told = json.loads((out / "summary.json").read_text(encoding="utf-8"))
-    statuses = {row["status"] for row in told["rows"]}
-    assert found["code"] in (0, 1), f"a job has no report: {statuses}"
-    return {**found, "models": models, "workers": workers, "isolation": told["isolation"]}
+    told = json.loads((folder / out / "summary.json").read_text(encoding="utf-8"))
+    assert len(told["rows"]) == models and all(row["status"] == "done" for row in told["rows"]), told["counts"]
+    return {**found, "models": models, "workers": workers, "reused": told["reused"], "isolation": told["isolation"]}
+
+
+def loop(folder: Path, numbers: range) -> Measured:
+    """Run the command for each of these models."""
+    total = {"wall": 0.0, "cpu": 0.0}
+    for number in numbers:
+        model, rows = str(folder / f"model{number:05}.pt"), str(folder / "rows.csv")
+        found = run("debias", "audit", model, "--data", rows, "--attr", "sex", "--eps", "0.05", "--no-config", "-q")
+        assert found["code"] in (0, 1), found
+        total = {name: total[name] + found[name] for name in total}
+    return {**total, "models": len(numbers)}
 
 
 def in_process(folder: Path, models: int) -> Measured:
-    """Audit one model after the other in a process of its own; its start is taken off."""
-    code = (
-        "import sys, debias, json\n"
-        "from pathlib import Path\n"
-        "from debias.report.as_json import to_json\n"
-        "for number in range(int(sys.argv[2])):\n"
-        "    folder = Path(sys.argv[1])\n"
-        "    to_json(debias.audit(folder / f'model{number:05}.pt', folder / 'rows.parquet', attr='sex', eps=0.05))\n"
-    )
-    os.environ["OMP_NUM_THREADS"] = "1"
-    few = run(sys.executable, "-c", code, str(folder), str(SMALL))
-    many = run(sys.executable, "-c", code, str(folder), str(models))
-    return {name: many[name] - few[name] for name in ("wall", "cpu")} | {"models": models - SMALL}
+    """Return the median of audits in one process."""
+    command = [sys.executable, "-c", IN_PROCESS, str(folder), str(models)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=ENVIRONMENT)
+    wall, cpu, count = json.loads(done.stdout.splitlines()[-1])
+    return {"wall": wall * count, "cpu": cpu * count, "models": count}
 
 
-def shell(folder: Path, models: int) -> Measured:
-    """Run the command for each model."""
-    wall = cpu = 0.0
-    for number in range(models):
-        model = str(folder / f"model{number:05}.pt")
-        given = ("--data", str(folder / "rows.parquet"), "--attr", "sex", "--eps", "0.05", "--no-config", "--quiet")
-        found = run("debias", "audit", model, *given)
-        wall, cpu = wall + found["wall"], cpu + found["cpu"]
-    return {"wall": wall, "cpu": cpu, "models": models}
+def each(one: Measured, unit: str, less: Measured | None = None) -> float:
+    """Return milliseconds a model; with `less`, of the models that are more."""
+    if less is None:
+        return 1000 * one[unit] / one["models"]
+    return 1000 * (one[unit] - less[unit]) / (one["models"] - less["models"])
+
+
+def ratios(found: dict[str, Measured]) -> dict[str, float]:
+    """Return what the measurements say, as far as they are there."""
+    told: dict[str, float] = {}
+    if {"loop", "fleet"} <= set(found):
+        told["models per second, of the loop"] = each(found["loop"], "wall") / each(found["fleet"], "wall")
+        told["models per processor second, of the loop"] = each(found["loop"], "cpu") / each(found["fleet"], "cpu")
+    if {"in process", "one worker, few", "one worker, more"} <= set(found):
+        few, more = found["one worker, few"], found["one worker, more"]
+        for unit, name in (("wall", "by the clock"), ("cpu", "of the processor")):
+            told[f"overhead of a model, ms {name}"] = each(more, unit, few) - each(found["in process"], unit)
+    if {"local", "ray"} <= set(found):
+        for unit, name in (("wall", "by the clock"), ("cpu", "of the processor")):
+            told[f"seconds on Ray, of those of processes, {name}"] = found["ray"][unit] / found["local"][unit]
+    return told
 
 
 def tables(found: dict[str, Measured]) -> str:
-    """Return the results as tables."""
+    """Return the results as Markdown."""
     lines = [
-        "| way | models | seconds | of the processor | models/s | processor ms a model |",
-        "|---|---:|---:|---:|---:|---:|",
+        "| way | models | workers | seconds | of the processor | models/s | processor ms a model |",
+        "|---|" + "---:|" * 6,
     ]
     for name, one in found.items():
-        rate, each = one["models"] / one["wall"], 1000 * one["cpu"] / one["models"]
-        lines.append(f"| {name} | {one['models']:,} | {one['wall']:.1f} | {one['cpu']:.1f} | {rate:.2f} | {each:.0f} |")
-    if {"fleet", "fleet-small", "in-process"} <= set(found):
-        large, small, alone = found["fleet"], found["fleet-small"], found["in-process"]
-        each = (large["cpu"] - small["cpu"]) / (large["models"] - small["models"])
-        audit = alone["cpu"] / alone["models"]
-        lines += [
-            "",
-            f"Processor time of a further model: {1000 * each:.0f} ms in the fleet, {1000 * audit:.0f} ms in-process: "
-            f"{1000 * (each - audit):.0f} ms of overhead.",
-            f"Isolation: {large['isolation']}.",
-        ]
+        lines.append(
+            f"| {name} | {one['models']:,} | {one.get('workers', 1)} | {one['wall']:.1f} | {one['cpu']:.1f} "
+            f"| {one['models'] / one['wall']:.2f} | {each(one, 'cpu'):.0f} |"
+        )
+    lines += ["", *(f"- {name}: {value:.2f}" for name, value in ratios(found).items())]
+    if "fleet" in found:
+        lines += ["", f"Isolation: {found['fleet']['isolation']}."]
     return "\n".join(lines)
 
 
+def ways(options: argparse.Namespace) -> dict[str, Callable[[], Measured]]:
+    """Return what is measured, by name, in this order; figures that are compared follow each other."""
+    folder, models, cores, some = options.folder, options.models, options.workers, options.some
+    half = options.loop // 2
+    cache = ("--cache", str(folder / "cache"))
+
+    def around() -> Measured:
+        """Measure the fleet between the two halves of the loop."""
+        first = loop(folder, range(half))
+        between = fleet(folder, models, cores)
+        last = loop(folder, range(half, options.loop))
+        both = {name: first[name] + last[name] for name in first}
+        return {**between, "loop": both}
+
+    def cached() -> Measured:
+        """Measure a fleet of which a first run has filled the cache."""
+        fleet(folder, models, cores, *cache, out="first")
+        return fleet(folder, models, cores, *cache, out="second")
+
+    return {
+        "fleet": around,
+        "resume": lambda: fleet(folder, models, cores, "--resume"),
+        "in process": lambda: in_process(folder, some + 10),
+        "one worker, few": lambda: fleet(folder, FEW, 1, out="one"),
+        "one worker, more": lambda: fleet(folder, FEW + some, 1, out="one"),
+        "local": lambda: fleet(folder, some, cores, out="local"),
+        "ray": lambda: fleet(folder, some, cores, "--ray", "local", out="ray"),
+        "cache": cached,
+    }
+
+
 def main() -> None:
-    """Measure what is not there, and print the tables."""
+    """Measure what is not there, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", type=int, default=1_000)
-    parser.add_argument("--shell", type=int, default=10)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--folder", type=Path, default=Path("fleet-benchmark"))
-    parser.add_argument("--ray", action="store_true")
+    parser.add_argument("--models", type=int, default=1_000, help="of the fleet (default: %(default)s)")
+    parser.add_argument("--some", type=int, default=100, help="of overhead and Ray (default: %(default)s)")
+    parser.add_argument("--loop", type=int, default=20, help="of the loop (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="default: the cores")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "debias-fleet-benchmark")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--tables", action="store_true")
     options = parser.parse_args()
-    found: dict[str, Measured] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    ways = {
-        "in-process": lambda: in_process(options.folder, min(options.models, 200)),
-        "fleet-small": lambda: fleet(options.folder, SMALL, options.workers),
-        "fleet": lambda: fleet(options.folder, options.models, options.workers),
-        "fleet-open": lambda: fleet(options.folder, min(options.models, 200), options.workers, "--no-sandbox"),
-        "shell": lambda: shell(options.folder, options.shell),
-    }
-    if options.ray:
-        ways["fleet-ray"] = lambda: fleet(options.folder, min(options.models, 200), options.workers, "--ray", "local")
+    path: Path = options.results
+    found: dict[str, Measured] = json.loads(path.read_text()) if path.exists() and not options.again else {}
     if not options.tables:
-        prepare(options.folder, options.models)
-        for name, measure in ways.items():
-            if options.again or name not in found:
-                found[name] = measure()
-                RESULTS.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-                print(name, found[name], flush=True)
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        prepare(options.folder, max(options.models, options.some + FEW))
+        for name, measure in ways(options).items():
+            if name not in found:
+                one = measure()
+                if "loop" in one:
+                    found["loop"] = one.pop("loop")
+                found[name] = one
+                path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+                print(name, one, flush=True)
     print(tables(found))
 
 
