@@ -46,7 +46,8 @@ def write_atomic(path: str | os.PathLike[str], data: bytes, *, force: bool = Fal
         gives back other bytes. Nothing is left behind.
     """
     target = Path(path)
-    _check_name(target, force)
+    if (problem := _unfit(target, force)) is not None:
+        raise WriteError(problem)
     temporary: Path | None = None
     handle = -1
     try:
@@ -95,18 +96,45 @@ def check_output(
     ------
     WriteError
     """
+    if (problem := obstacle(path, inputs=inputs, force=force)) is not None:
+        raise WriteError(problem)
+
+
+def obstacle(
+    path: str | os.PathLike[str],
+    *,
+    inputs: Iterable[str | os.PathLike[str]] = (),
+    force: bool = False,
+    flag: str = "--out",
+) -> Problem | None:
+    """Return what `check_output` refuses a name for, else None; `flag` is what names another."""
     target = Path(path)
-    with contextlib.suppress(OSError, ValueError):  # what is wrong with a name is told below, or by who reads it
-        if any(target.samefile(other) for other in inputs if Path(other).exists()):
-            raise WriteError(Problem("is an input, which is never overwritten", str(target), "Name another file."))
-    _check_name(target, force)
+    if any(_same(target, Path(other)) for other in inputs):
+        return Problem("is an input of this run, which is never overwritten", str(target), "Name another file.")
+    # asked again in the end: the run that held it may have just ended
+    return _unfit(target, force, flag) or _closed(target) or _held(target) or _unfit(target, force, flag)
+
+
+def _same(target: Path, other: Path) -> bool:
+    with contextlib.suppress(OSError, ValueError):  # what is wrong with a name is told by who reads or writes it
+        return os.path.realpath(target) == os.path.realpath(other) or target.samefile(other)
+    return False
+
+
+def _closed(target: Path) -> Problem | None:
+    """Return what is wrong with a folder that takes no files; on some systems only the writing tells."""
+    if os.access(target.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        return None
+    return Problem(f"no file can be made in the folder {target.parent}", str(target), "Name another folder.")
+
+
+def _held(target: Path) -> Problem | None:
+    """Keep the name for this run, until its verb ends; or return why not."""
     try:
         free = locks.hold(target)
     except OSError as error:
-        raise WriteError(_problem(error, target, 0)) from None
-    if not free:
-        raise WriteError(Problem(BUSY, str(target), "Wait for its end, or name another file."))
-    _check_name(target, force)  # the run that held it may have just ended
+        return _problem(error, target, 0)
+    return None if free else Problem(BUSY, str(target), "Wait for its end, or name another file.")
 
 
 def _temporary(target: Path) -> tuple[int, Path]:
@@ -124,20 +152,22 @@ def _temporary(target: Path) -> tuple[int, Path]:
     return handle, Path(found)
 
 
-def _check_name(target: Path, force: bool) -> None:
+def _unfit(target: Path, force: bool, flag: str = "--out") -> Problem | None:
+    """Return why a file cannot take this name as things are."""
     if "\0" in str(target):
-        raise WriteError(Problem("not a usable name", repr(str(target)), "Name another file."))
+        return Problem("not a usable name", repr(str(target)), "Name another file.")
     try:
         if target.is_dir():
-            raise WriteError(Problem("the output is a directory", str(target), "Name a file."))
+            return Problem("is a folder", str(target), "Name a file.")
         if target.exists() and not stat.S_ISREG(target.stat().st_mode):
-            raise WriteError(Problem("the output is no file, but a device or a pipe", str(target), "Name a file."))
+            return Problem("is no file, but a device or a pipe", str(target), "Name a file.")
         if not target.parent.is_dir():
-            raise WriteError(Problem("the folder of the output does not exist", str(target.parent), "Make it first."))
+            return Problem(f"the folder {target.parent} does not exist", str(target), "Make it first.")
         if not force and os.path.lexists(target):
-            raise WriteError(_exists(target))
+            return _exists(target, flag)
     except OSError as error:
-        raise WriteError(_problem(error, target, 0)) from None
+        return _problem(error, target, 0)
+    return None
 
 
 def _take_name(temporary: Path, target: Path, force: bool) -> None:
@@ -176,8 +206,8 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def _exists(target: Path) -> Problem:
-    return Problem("the file exists already", str(target), "Name another file with --out, or replace it with --force.")
+def _exists(target: Path, flag: str = "--out") -> Problem:
+    return Problem("exists already", str(target), f"Name another file with {flag}, or replace it with --force.")
 
 
 def _problem(error: OSError, target: Path, size: int) -> Problem:

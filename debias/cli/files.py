@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from debias.errors import Problem, UsageError
@@ -35,55 +36,23 @@ def check_files(
     UsageError
         With every problem of every file.
     """
+    from debias.files import obstacle
     from debias.report.writers import unknown_ending
 
     problems: list[Problem] = []
-    kept = {os.path.realpath(path) for path in inputs if path is not None}
+    read = [path for path in inputs if path is not None]
     taken: dict[str, str] = {}
     for flag, path in files:
         if path is None:
             continue
         where = f"{flag} {path}"
-        ending = unknown_ending(path, judged, tabular) if flag == "--report" else None
-        if ending is not None:
+        if flag == "--report" and (ending := unknown_ending(path, judged, tabular)) is not None:
             problems.append(ending)
+        if (found := obstacle(path, inputs=read, force=force, flag=flag)) is not None:
+            problems.append(replace(found, where=where))
         resolved = os.path.realpath(path)
-        if resolved in kept:
-            problems.append(Problem("is an input of this run, which is never overwritten", where, "Name another file."))
-        else:
-            problems += _obstacles(path, where, force) or _held(path, where) or _obstacles(path, where, force)
         if resolved in taken:
             problems.append(Problem(f"is written by {taken[resolved]} too", where, "Name another file."))
         taken[resolved] = flag
     if problems:
         raise UsageError(problems)
-
-
-def _obstacles(path: Path, where: str, force: bool) -> list[Problem]:
-    try:
-        if path.is_dir():
-            return [Problem("is a folder", where, "Name a file.")]
-        if path.exists() and not path.is_file():
-            return [Problem("is a device or a pipe", where, "Name a file.")]
-        if not path.parent.is_dir():
-            return [Problem(f"the folder {path.parent} does not exist", where, "Make it first.")]
-        if os.path.lexists(path) and not force:
-            return [Problem("exists already", where, "Add --force to overwrite it, or name another file.")]
-        if not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-            return [Problem(f"no file can be made in the folder {path.parent}", where, "Name another folder.")]
-    except OSError as error:
-        return [Problem(f"cannot be written ({error.strerror})", where, "Name another file.")]
-    return []
-
-
-def _held(path: Path, where: str) -> list[Problem]:
-    """Keep the file for this run, until its verb ends."""
-    from debias.files import BUSY
-    from debias.locks import hold
-
-    try:
-        if hold(path):
-            return []
-    except OSError as error:
-        return [Problem(f"cannot be written ({error.strerror})", where, "Name another file.")]
-    return [Problem(BUSY, where, "Wait for its end, or name another file.")]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import inspect
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from debias.contract import Contract
 from debias.data.probes import NOISE
-from debias.errors import DebiasError, Problem, UsageError
-from debias.files import check_output, write_atomic
+from debias.errors import Problem, UsageError
+from debias.files import obstacle, write_atomic
 from debias.jobs import Progress
 from debias.model.importance import Target
 from debias.report.importance_picture import picture, unknown_picture
@@ -231,11 +230,8 @@ def _picture_problems(given: Mapping[str, Any]) -> list[Problem]:
     if (wrong := unknown_picture(path)) is not None:
         return [wrong]
     inputs = [item for item in (given["model"], given["data"]) if isinstance(item, str | Path)]
-    try:
-        check_output(path, inputs=inputs, force=given["force"])
-    except DebiasError as error:
-        return [replace(item, remedy=item.remedy.replace("--out", "--picture")) for item in error.problems]
-    return []
+    found = obstacle(path, inputs=inputs, force=given["force"], flag="--picture")
+    return [] if found is None else [found]
 
 
 def _command(given: Mapping[str, Any]) -> str | None:
