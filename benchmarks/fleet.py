@@ -16,11 +16,10 @@ made again; compare figures of one run only, as other work on the machine change
   the first ten;
 - ``one worker, few`` and ``one worker, more``: fleets with one worker. What a further model costs is the difference,
   by model; the overhead is that less the audit in process;
-- ``local`` and ``ray``: the same --some models by processes and by --ray local, as many workers, starts counted.
+- ``local`` and ``ray``: the same --some models by processes and by --ray local, as many workers, starts included.
 
 Seconds are by the clock and of the processor. Those of the processor are of all processes that a command starts: this
-one becomes the reaper of its descendants, so that servers and workers count (Linux). Ray's own processes are ended by
-signals and counted too.
+one becomes the reaper of its descendants, so that servers and workers count (Linux).
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ import argparse
 import ctypes
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -116,6 +114,12 @@ def fleet(folder: Path, models: int, workers: int, *flags: str, out: str = "resu
     return {**found, "models": models, "workers": workers, "reused": told["reused"], "isolation": told["isolation"]}
 
 
+def reused(found: Measured) -> Measured:
+    """Return a measurement of a fleet that had nothing to do."""
+    assert found["reused"] == found["models"], "the fleet is to be measured anew: --again"
+    return found
+
+
 def loop(folder: Path, numbers: range) -> Measured:
     """Run the command for each of these models."""
     total = {"wall": 0.0, "cpu": 0.0}
@@ -179,7 +183,6 @@ def ways(options: argparse.Namespace) -> dict[str, Callable[[], Measured]]:
     """Return what is measured, by name, in this order; figures that are compared follow each other."""
     folder, models, cores, some = options.folder, options.models, options.workers, options.some
     half = options.loop // 2
-    cache = ("--cache", str(folder / "cache"))
 
     def around() -> Measured:
         """Measure the fleet between the two halves of the loop."""
@@ -190,18 +193,25 @@ def ways(options: argparse.Namespace) -> dict[str, Callable[[], Measured]]:
         return {**between, "loop": both}
 
     def cached() -> Measured:
-        """Measure a fleet of which a first run has filled the cache."""
-        fleet(folder, models, cores, *cache, out="first")
-        return fleet(folder, models, cores, *cache, out="second")
+        """Measure a fleet whose results are in the cache, put there from the folder of the first."""
+        from debias.experiments.fleet.cache import Cache
+        from debias.experiments.fleet.folder import Folder
+
+        done = Folder(folder / "results")
+        for number in range(models):
+            result = done.read(f"model{number:05}")
+            assert result is not None, "the fleet is to be measured anew: --again"
+            Cache(folder / "cache").put(result, None)
+        return reused(fleet(folder, models, cores, "--cache", str(folder / "cache"), out="second"))
 
     return {
-        "fleet": around,
-        "resume": lambda: fleet(folder, models, cores, "--resume"),
         "in process": lambda: in_process(folder, some + 10),
         "one worker, few": lambda: fleet(folder, FEW, 1, out="one"),
         "one worker, more": lambda: fleet(folder, FEW + some, 1, out="one"),
         "local": lambda: fleet(folder, some, cores, out="local"),
         "ray": lambda: fleet(folder, some, cores, "--ray", "local", out="ray"),
+        "fleet": around,
+        "resume": lambda: reused(fleet(folder, models, cores, "--resume")),
         "cache": cached,
     }
 
