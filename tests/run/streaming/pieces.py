@@ -28,6 +28,10 @@ ASKED = {
 }
 
 
+NUMBER = {"label": "score", "positive": None, "output_kind": "value", "eps": 0.5}
+"""Asks for a regression of the same table instead."""
+
+
 def in_pieces(place: Path, **how: Any) -> Report:
     """Return the report of a table of six pieces, which lies in the folder `place` or is put there."""
     model, data = place / "net.pt", place / "rows.parquet"
@@ -36,7 +40,7 @@ def in_pieces(place: Path, **how: Any) -> Report:
         write(table(), data, 100)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batches, "PIECE_ROWS", 150)
-        return debias.audit(model, data, **ASKED, **how)
+        return debias.audit(model, data, **ASKED | how)
 
 
 def bits(report: Report) -> str:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from tests.run.streaming.pieces import bits, in_pieces
+import pytest
+
+from tests.run.streaming.pieces import NUMBER, bits, in_pieces
 
 
-def test_processes(tmp_path: Path) -> None:
-    report = in_pieces(tmp_path)
+@pytest.mark.parametrize("asked", [{}, NUMBER], ids=["decisions", "numbers"])
+def test_processes(tmp_path: Path, asked: dict[str, Any]) -> None:
+    report = in_pieces(tmp_path, **asked)
     assert report.streaming is not None
     assert report.streaming.pieces == 6
-    assert bits(in_pieces(tmp_path, workers=3)) == bits(report)
+    assert (report.before.r2 is None) == (not asked)
+    assert bits(in_pieces(tmp_path, workers=3, **asked)) == bits(report)

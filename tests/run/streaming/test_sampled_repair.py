@@ -27,6 +27,8 @@ ASKED: dict[str, Any] = {"label": "label", "positive": "yes", "features": FEATUR
 APART = ("created", "command", "rows", "data", "statement", "notes", "selection", "output", "streaming")
 UNMEASURED = ("swap", "dispersion", "impacts")
 
+pytestmark = pytest.mark.usefixtures("few_points")
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -20,6 +20,8 @@ from debias.fairness import histogram
 from debias.run.streaming import opening
 from tests.run.streaming.world import FEATURES, Net, alike, both, differences, save, table, write
 
+pytestmark = pytest.mark.usefixtures("few_points")
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -118,7 +120,7 @@ def test_one_batch_size_for_all(tmp_path: Path, place: Path) -> None:
     assert not alike(whole, parts)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.integers(1, 120), part=st.integers(1, 60), batch=st.integers(1, 130), seed=st.integers(0, 5))
 def test_any_batches(place: Path, tmp_path: Path, rows: int, part: int, batch: int, seed: int) -> None:
     data = write(table(rows, seed), tmp_path / "rows.parquet", part)

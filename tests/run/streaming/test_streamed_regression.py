@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 
 import debias
-from debias.data import batches
 from debias.errors import DebiasError
 from debias.fairness import histogram
-from tests.run.streaming.pieces import bits
 from tests.run.streaming.world import FEATURES, Net, alike, both, save, table, write
 
 NUMBER: dict[str, Any] = {"label": "score", "positive": None, "features": FEATURES, "output_kind": "value"}
@@ -51,18 +49,6 @@ def test_as_of_the_whole_table(place: Path, case: str) -> None:
     assert parts.streaming.exact
     assert parts.streaming.auroc_low is None
     assert len(parts.impacts[0].before) == 1
-
-
-def test_processes(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "PIECE_ROWS", 200)
-    asked = {**NUMBER, "attr": ["sex", "race"], "missing_attr": "group", "weight": "w", "eps": 0.5, "confidence": 0.9}
-    one, two = (
-        debias.audit(place / "net.pt", place / "rows.parquet", stream=True, workers=workers, **asked)
-        for workers in (1, 2)
-    )
-    assert one.streaming is not None
-    assert one.streaming.pieces == 3
-    assert bits(one) == bits(two)
 
 
 def test_predictions_in_few_bins(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
