@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+import debias
 from debias import jobs
 from debias.errors import DataError, UsageError
 from debias.jobs import JobError, Limits, Outcome, Ray, Serial, ray_session, sandbox
@@ -124,6 +125,24 @@ def test_a_table_split_over_workers_has_the_report_of_this_process(cluster: Ray,
     assert bits(report) == bits(in_pieces(tmp_path, workers=cluster.workers, ray="auto"))
     assert report.streaming is not None
     assert report.streaming.pieces == 6
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_fleet_has_the_results_of_local_processes(tmp_path: Path) -> None:
+    samples = Path(__file__).parents[1] / "sample_models"
+    (tmp_path / "broken.pt").write_bytes((samples / "lender_mlp.pt").read_bytes()[:9000])
+    manifest = tmp_path / "fleet.yaml"
+    models = [samples / "lender_mlp.pt", samples / "lender_mlp.pt2", tmp_path / "broken.pt"]
+    told = {"data": str(samples / "lender_test.csv"), "attr": "sex", "eps": 0.05}
+    manifest.write_text(json.dumps({"defaults": told, "jobs": [{"model": str(model)} for model in models]}))
+    found = [
+        debias.fleet(manifest, out=tmp_path / name, ray=address, workers=2, cache=False)
+        for name, address in (("local", None), ("ray", "auto"))
+    ]
+    assert [fleet.backend for fleet in found] == ["processes", "ray"]
+    local, remote = ([row.model_copy(update={"seconds": 0.0}) for row in fleet.rows] for fleet in found)
+    assert remote == local
+    assert [row.status for row in remote] == ["done", "done", "refused"]
 
 
 def test_where_the_setup_fails_every_job_has_its_error(cluster: Ray) -> None:
