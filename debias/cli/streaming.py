@@ -9,6 +9,24 @@ import typer
 
 from debias.cli.verbs import DATA
 
+_NAMES = ("batch_rows", "workers", "ray")
+_NODES = (
+    "HOST:PORT of a cluster that this machine is a node of; local starts Ray here. Every node sees the files under the "
+    "same paths."
+)
+
+
+def _batch_rows(so: str) -> Any:
+    return typer.Option(metavar="N", help=f"Rows of a batch; {so}. Default: 65,536.", rich_help_panel=DATA)
+
+
+def _workers(what: str) -> Any:
+    return typer.Option(metavar="N", help=f"Processes at a time{what} No figure depends on it.", rich_help_panel=DATA)
+
+
+def _ray(what: str) -> Any:
+    return typer.Option(metavar="ADDRESS", help=f"{what}: {_NODES}", rich_help_panel=DATA)
+
 
 @dataclass(frozen=True, kw_only=True)
 class StreamOptions:
@@ -23,34 +41,20 @@ class StreamOptions:
             rich_help_panel=DATA,
         ),
     ] = None
-    batch_rows: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Rows of a batch; implies --stream. Default: 65,536.", rich_help_panel=DATA),
-    ] = None
+    batch_rows: Annotated[int | None, _batch_rows("implies --stream")] = None
     workers: Annotated[
         int,
-        typer.Option(
-            metavar="N",
-            help="Processes at a time, each reading pieces of --data of its own; more than one implies --stream. Of "
-            "several models, jobs at a time. No figure depends on it.",
-            rich_help_panel=DATA,
+        _workers(
+            ", each reading pieces of --data of its own; more than one implies --stream. Of several models, jobs at a "
+            "time."
         ),
     ] = 1
-    ray: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Read the pieces on Ray; implies --stream: HOST:PORT of a cluster that this machine is a node of; "
-            "local starts Ray here. Every node sees the files under the same paths.",
-            rich_help_panel=DATA,
-        ),
-    ] = None
+    ray: Annotated[str | None, _ray("Read the pieces on Ray; implies --stream")] = None
 
     @property
-    def streaming(self) -> dict[str, object]:
+    def streaming(self) -> dict[str, Any]:
         """The same as arguments of `debias.audit`."""
-        names = ("stream", "batch_rows", "workers", "ray")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in ("stream", *_NAMES)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,30 +71,11 @@ class SampleOptions:
             rich_help_panel=DATA,
         ),
     ] = None
-    batch_rows: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Rows of a batch, with --sample-rows. Default: 65,536.", rich_help_panel=DATA),
-    ] = None
-    workers: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            help="Processes at a time that count the verdict, with --sample-rows. No figure depends on it.",
-            rich_help_panel=DATA,
-        ),
-    ] = 1
-    ray: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Count the verdict on Ray, with --sample-rows: HOST:PORT of a cluster that this machine is a node of; "
-            "local starts Ray here. Every node sees the files under the same paths.",
-            rich_help_panel=DATA,
-        ),
-    ] = None
+    batch_rows: Annotated[int | None, _batch_rows("implies --sample-rows")] = None
+    workers: Annotated[int, _workers(" that count the verdict; more than one implies --sample-rows.")] = 1
+    ray: Annotated[str | None, _ray("Count the verdict on Ray; implies --sample-rows")] = None
 
     @property
     def sampling(self) -> dict[str, Any]:
         """The same as arguments of a repair."""
-        names = ("sample_rows", "batch_rows", "workers", "ray")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in ("sample_rows", *_NAMES)}
