@@ -212,7 +212,7 @@ class _Lines:
 
     def __call__(self, done: int, total: int, text: str) -> None:
         now = time.monotonic()
-        if now - self.last < PAUSE or not done:
+        if now - self.last < PAUSE or not 0 < done < total:
             return
         self.last = now
         left = (now - self.begun) / done * (total - done)

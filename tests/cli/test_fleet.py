@@ -169,6 +169,13 @@ class TestSeveralModels:
         found = call("audit", "model.pt", "other.pt", *ASKED, "--card", "c.md", "--baseline", "b.json")
         assert found.code == 2
 
+    @pytest.mark.usefixtures("folder")
+    def test_a_model_given_twice(self) -> None:
+        found = call("audit", "model.pt", "model.pt", "--data", "row.csv", "--attr", "sex")
+        assert found.code == 2
+        assert "MODEL: 'model.pt' is given twice" in found.err
+        assert "--data: 'row.csv' is no file" in found.err
+
     def test_one_has_no_folder(self) -> None:
         found = call("audit", "model.pt", *ASKED, "--out", "kept")
         assert found.code == 2

@@ -46,7 +46,7 @@ class Document:
         """Return a place in words: ``fleet.yaml, line 4, jobs[0].eps``."""
         if self.flags:
             last = str(key[-1]) if key else ""
-            return "MODEL" if last in ("", "model") else f"--{last.replace('_', '-')}"
+            return "MODEL" if last in ("", "model") or isinstance(key[-1], int) else f"--{last.replace('_', '-')}"
         line = next((self.lines[key[:end]] for end in range(len(key), -1, -1) if key[:end] in self.lines), None)
         return ", ".join(part for part in (self.name, "" if line is None else f"line {line}", path_text(key)) if part)
 

@@ -243,7 +243,7 @@ class _Reader:
             self.wrong(f"{show(text)} is a URL", key, "Name a file of this machine.")
         elif "\0" in text:
             self.wrong(f"{show(text)} is no usable name", key, "Check the path.")
-        elif key[-1] != "model" and not os.path.exists(self.document.folder / text):
+        elif key[-1] != "model" and not os.path.exists(self.document.folder / text):  # noqa: PTH110 - raises for no name
             self.wrong(
                 f"{show(text)} is no file", key, f"Paths are relative to {show(self.document.folder.absolute())}."
             )
@@ -320,8 +320,10 @@ class _Reader:
         for named in free:
             if named.task.model in first:
                 other = self.document.place(first[named.task.model].entry.key)
-                what = f"{show(named.task.model)} is a model of the job at {other} too"
-                self.wrong(what, named.entry.said["model"], "Leave one out, or give each a name.")
+                what, remedy = f"is a model of the job at {other} too", "Leave one out, or give each a name."
+                if self.document.flags:
+                    what, remedy = "is given twice", "Leave one out."
+                self.wrong(f"{show(named.task.model)} {what}", named.entry.said["model"], remedy)
             first.setdefault(named.task.model, named)
         made = dict(
             zip(first, naming.names_of(list(first), [named.name or "" for named in given.values()]), strict=True)

@@ -48,6 +48,14 @@ def _per_attribute(value: object) -> object:
     return value if isinstance(value, list) else _text(value)
 
 
+def _bins(value: object) -> object:
+    """Check bins; numbers in a list are the edges of one attribute and stay numbers, which tells them from texts."""
+    checked = _per_attribute(value)
+    if isinstance(value, dict) and isinstance(checked, dict):
+        return {name: item if isinstance(item, list) else checked[name] for name, item in value.items()}
+    return checked
+
+
 Text = Annotated[str, BeforeValidator(_text), WithJsonSchema(_SCALAR)]
 Texts = Annotated[list[str], BeforeValidator(_texts), WithJsonSchema(_SCALARS)]
 PerAttribute = Annotated[
@@ -55,6 +63,7 @@ PerAttribute = Annotated[
     BeforeValidator(_per_attribute),
     WithJsonSchema({"anyOf": [*_SCALARS["anyOf"], {"type": "object", "additionalProperties": _SCALARS}]}),
 ]
+Bins = Annotated[Any, BeforeValidator(_bins), PerAttribute.__metadata__[1]]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -83,7 +92,7 @@ class Keys(BaseModel):
     ignore: Texts | None = Field(default=None, description="Columns that are no features.")
     weight: str | None = Field(default=None, description="Column of row weights.")
     missing_attr: Literal["error", "drop", "group"] | None = Field(default=None, description="Rows without attribute.")
-    bins: PerAttribute | None = Field(default=None, description="Edges or number of groups of a numeric attribute.")
+    bins: Bins | None = Field(default=None, description="Edges or number of groups of a numeric attribute.")
     min_group: int | None = Field(default=None, description="Groups with fewer rows are merged.")
     cluster: str | None = Field(default=None, description="Column that names the cluster of a row.")
     unseen_z: Literal["soft", "hard", "zero", "error"] | None = Field(default=None, description="Unknown clusters.")

@@ -67,7 +67,7 @@ class TestJobs:
     def test_a_job_says_more_than_the_defaults(self) -> None:
         text = f"{START}jobs:\n- {{model: a.pt, eps: 0.2, bins: {{age: [25, 40]}}}}\n- {{model: b.pt, eps: null}}\n"
         one, other = tasks(text)
-        assert one.settings == {"attr": ["sex"], "eps": 0.2, "bins": {"age": ["25", "40"]}}
+        assert one.settings == {"attr": ["sex"], "eps": 0.2, "bins": {"age": [25, 40]}}
         assert "eps" not in other.settings
 
     def test_repairs(self) -> None:
@@ -105,7 +105,11 @@ class TestProblems:
             "defaults:\n  data: rows.csv\n  attr: sex\n  eps: 7\n  treshold: 0.5\n"
             "jobs:\n  - model: '*.onnx'\n  - {model: a.pt, repair: {method: prun}}\n"
         )
-        assert found == ["fleet.yaml, line 5, defaults.treshold: is no key here"]
+        assert found == [
+            "fleet.yaml, line 5, defaults.treshold: is no key here",
+            "fleet.yaml, line 8, jobs[1].repair.method: 'prun' is no method of repair",
+            "fleet.yaml, line 7, jobs[0].model: '*.onnx' matches no file",
+        ]
         found = told(
             "defaults:\n  data: rows.csv\n  attr: sex\n  eps: -7\n"
             "jobs:\n  - model: '*.onnx'\n  - {model: a.pt, threshold: 2}\n  - model: a.pt\n"
@@ -131,14 +135,17 @@ class TestProblems:
             ("{model: a.pt, name: ../x}", "jobs[0].name: '../x' is no name of a job"),
             ("{model: '*.pt', name: x}", "jobs[0].name: 'x' is the name of one job, and '*.pt' matches 3 files"),
             ("{model: a.pt, name: B}, {model: b.pt, name: b}", "jobs[1].name: 'b' is the name of the job at"),
-            ("{model: a.pt, min_group: 2.5}", "jobs[0].min_group: it should be a valid integer"),
-            ("{model: a.pt, eps: yes}", "jobs[0].eps: it should be a valid number"),
-            ("{model: a.pt, eps: true}", "jobs[0].eps: it should be a valid number"),
-            ("{model: a.pt, eps: .nan}", "jobs[0].eps: it should be a finite number"),
+            ("{model: a.pt, min_group: 2.5}", "jobs[0].min_group: takes a whole number, not 2.5"),
+            ("{model: a.pt, eps: yes}", "jobs[0].eps: takes a number, not "),
+            ("{model: a.pt, eps: true}", "jobs[0].eps: takes a number, not "),
+            ("{model: a.pt, eps: .nan}", "jobs[0].eps: takes a finite number"),
             ("{model: a.pt, min_group: 1, min-group: 2}", "jobs[0].min-group: stands here twice"),
             ('{model: "a\\0.pt"}', "is no usable name"),
             ('{model: "a\\ud800.pt"}', "line 2"),
-            ("5", "jobs[0]: it should be"),
+            ("5", "jobs[0]: takes keys with values, not 5"),
+            ("{model: a.pt, data: row.csv}", "jobs[0].data: 'row.csv' is no file"),
+            ("{model: a.pt, repair: {method: prune, test: t.csv}}", "jobs[0].repair.test: 't.csv' is no file"),
+            ("{model: a.pt, data: [a.csv, b.csv]}", "jobs[0].data: takes one text, not a list"),
         ],
     )
     def test_each(self, job: str, found: str) -> None:
@@ -149,7 +156,8 @@ class TestProblems:
         [
             ("", "is empty"),
             ("[1]", "holds a list"),
-            ("jobs: []", "jobs: list should"),
+            ("jobs: []", "jobs: takes at least one job, not a list"),
+            ("jobs: {}", "jobs: takes a list, not keys with values"),
             ("jobs: [{model: a.pt}]", "names no table"),
             ("jobs: [{model: a.pt, data: rows.csv}]", "names no protected attribute"),
             (f"{START}", "jobs is missing"),
