@@ -11,6 +11,7 @@ from debias.errors import ModelError, Problem
 from debias.fairness.metrics import METRICS
 from debias.methods.base import Progress, silent
 from debias.objective import Objective, exit_code
+from debias.report.values.figures import Figures
 from debias.report.values.report import AttributeInfo, Report, Rows
 from debias.report.views import chosen
 from debias.run import evidence
@@ -24,6 +25,7 @@ from debias.run.request import Request
 from debias.run.statements import bound_statement, one_decision
 from debias.run.streaming.choosing import streams
 from debias.run.swapping import swapped
+from debias.run.verdict import Ruling
 
 
 def run_audit(request: Request, progress: Progress = silent) -> Report:
@@ -43,30 +45,8 @@ def run_audit(request: Request, progress: Progress = silent) -> Report:
     swaps = swapped(opened, measured.sample, opened.network.head.probabilities(output).double().numpy())
     before = deployed(opened, measured, output, swaps)
     ruling = before.ruling(measured, bounded=bounded)
-    rows = len(opened.data.sample)
-    which = f"{'the' if opened.data.dropped else 'all'} {rows:,} rows of {opened.data.sample.name}"
     return Report(
-        verb="audit",
-        verdict=ruling.verdict,
-        exit_code=exit_code(ruling.verdict),
-        statement=bound_statement(ruling, before.figures, objective, which),
-        more_rows=list(ruling.more_rows),
-        verdicts=list(ruling.verdicts),
-        rows=Rows(
-            data=rows,
-            train=0,
-            selection=0,
-            verdict=rows,
-            verdict_from="data",
-            missing_attribute={"data": opened.data.missing},
-            missing_attribute_policy=request.missing_attr,
-            dropped=opened.data.dropped,
-        ),
-        margin=None,
-        min_performance=None,
-        optimistic=False,
         uses_attribute=opened.attribute_is_input,
-        before=before.figures,
         decision_disagreements=before.disagreements,
         effects=by_cluster(opened, measured, request.draws),
         information=information(opened, measured) if request.fresh_adversary else [],
@@ -76,10 +56,39 @@ def run_audit(request: Request, progress: Progress = silent) -> Report:
             *one_decision(before.figures),
             *(note for swap in swaps.values() for note in swap.notes),
         ],
-        command=request.command(),
         **evidence.of_audit(opened, measured, output),
+        **audited(opened, objective, before.figures, ruling, len(opened.data.sample)),
         **common(opened, objective),
     )
+
+
+def audited(opened: Opened, objective: Objective, figures: Figures, ruling: Ruling, rows: int) -> dict[str, Any]:
+    """Return the entries of a report that every audit fills in the same way, however its `rows` were counted."""
+    data, request = opened.data, opened.request
+    which = f"{'the' if data.dropped else 'all'} {rows:,} rows of {data.sample.name}"
+    return {
+        "verb": "audit",
+        "verdict": ruling.verdict,
+        "exit_code": exit_code(ruling.verdict),
+        "statement": bound_statement(ruling, figures, objective, which),
+        "more_rows": list(ruling.more_rows),
+        "verdicts": list(ruling.verdicts),
+        "rows": Rows(
+            data=rows,
+            train=0,
+            selection=0,
+            verdict=rows,
+            verdict_from="data",
+            missing_attribute={"data": data.missing},
+            missing_attribute_policy=request.missing_attr,
+            dropped=data.dropped,
+        ),
+        "margin": None,
+        "min_performance": None,
+        "optimistic": False,
+        "before": figures,
+        "command": request.command(),
+    }
 
 
 def common(opened: Opened, objective: Objective) -> dict[str, Any]:

@@ -8,12 +8,11 @@ from debias.data.batches import BATCH_ROWS, Stream
 from debias.data.settling import Settled
 from debias.data.swap import NoSwap, Swap
 from debias.methods.base import Progress, silent
-from debias.objective import exit_code
-from debias.report.values.report import Report, Rows, Streaming, TableInfo
-from debias.run.auditing import common, same_score
+from debias.report.values.report import Report, Streaming, TableInfo
+from debias.run.auditing import audited, common, same_score
 from debias.run.opening import Opened
 from debias.run.request import Request
-from debias.run.statements import bound_statement, one_decision
+from debias.run.statements import one_decision
 from debias.run.streaming import swaps
 from debias.run.streaming.choosing import refuse
 from debias.run.streaming.opening import open_streamed
@@ -65,36 +64,15 @@ def _report(
     swapped: Mapping[str, Swapped],
     uses_attribute: bool,
 ) -> Report:
-    request, objective, bounded = opened.request, counted.frame.objective, counted.frame.bounded
+    objective, bounded = counted.frame.objective, counted.frame.bounded
     before = counted.figures(swapped)
     ruling = rule(before, counted.by_attribute, counted.frame.attributes, objective, bounded=bounded)
-    rows, told_of = int(counted.amounts.sum()), streaming(counted, opened, stream)
-    which = f"{'the' if settled.dropped else 'all'} {rows:,} rows of {stream.name}"
+    told_of = streaming(counted, opened, stream)
     told = common(opened, objective) | {
         "data": {"data": TableInfo(path=stream.name, rows=stream.rows, sha256=stream.sha256())}
     }
     return Report(
-        verb="audit",
-        verdict=ruling.verdict,
-        exit_code=exit_code(ruling.verdict),
-        statement=bound_statement(ruling, before, objective, which),
-        more_rows=list(ruling.more_rows),
-        verdicts=list(ruling.verdicts),
-        rows=Rows(
-            data=rows,
-            train=0,
-            selection=0,
-            verdict=rows,
-            verdict_from="data",
-            missing_attribute={"data": settled.missing},
-            missing_attribute_policy=request.missing_attr,
-            dropped=settled.dropped,
-        ),
-        margin=None,
-        min_performance=None,
-        optimistic=False,
         uses_attribute=uses_attribute,
-        before=before,
         decision_disagreements=counted.disagreements,
         notes=[
             *opened.network.notes,
@@ -105,10 +83,10 @@ def _report(
             *left_out(settled, told_of),
         ],
         streaming=told_of,
-        command=request.command(),
         sweeps=counted.sweeps,
         crossings=counted.crossings(),
         impacts=counted.impacts(),
+        **audited(opened, objective, before, ruling, int(counted.amounts.sum())),
         **told,
     )
 
