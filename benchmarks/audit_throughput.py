@@ -13,6 +13,7 @@ of those), and as resident memory at most (VmHWM):
 
 - loop-memory: `network(batch)` in batches of 65,536 rows over encoded tensors in memory, at most 4 million rows;
 - loop-parquet: the same, with the batches read from the Parquet file;
+- loop-pieces: as loop-parquet, but the network gets 8,192 rows at once, as an audit gives them to it;
 - audit: the whole audit, streamed, from the call to the report; audit-memory: with the table in memory;
 - counts: debias's counts and differences of three rates from predictions in memory;
 - fairlearn, aif360: MetricFrame and ClassificationMetric for the same, on the same predictions.
@@ -38,8 +39,9 @@ from throughput_rivals import Clock, memory
 
 RESULTS = Path(__file__).parent / "results" / "audit_throughput.json"
 BATCH = 65_536
+PIECE = 8_192
 MOST_IN_MEMORY = 4_000_000
-MEASURES = ("loop-memory", "loop-parquet", "audit", "audit-memory", "counts", "fairlearn", "aif360")
+MEASURES = ("loop-memory", "loop-parquet", "loop-pieces", "audit", "audit-memory", "counts", "fairlearn", "aif360")
 RIVALS_MOST = 20_000_000
 """Rows up to which the table, or its predictions, are held in memory: by the in-memory audit and by the rivals."""
 
@@ -76,6 +78,11 @@ def loop_parquet(case: data.Case) -> Measured:
     return loop(case, read(case))
 
 
+def loop_pieces(case: data.Case) -> Measured:
+    """Run the network over tensors that are read on the way, in pieces that stay in the processor's cache."""
+    return loop(case, (piece for batch in read(case) for piece in batch.split(PIECE)))
+
+
 def read(case: data.Case) -> Iterator[torch.Tensor]:
     """Return the feature columns of a table as tensors, batch by batch."""
     for batch in data.batches(case, list(case.features), BATCH):
@@ -87,6 +94,8 @@ def read(case: data.Case) -> Iterator[torch.Tensor]:
 
 def audit(case: data.Case, *, stream: bool) -> Measured:
     """Audit as a user does; what is imported once in a process is not counted, as of the loops."""
+    import pyarrow.acero
+    import pyarrow.dataset  # noqa: F401
     import scipy.stats  # noqa: F401
 
     import debias
@@ -178,6 +187,7 @@ def counts(case: data.Case) -> Measured:
 CHILD: dict[str, Callable[[data.Case], Measured]] = {
     "loop-memory": loop_memory,
     "loop-parquet": loop_parquet,
+    "loop-pieces": loop_pieces,
     "audit": lambda case: audit(case, stream=True),
     "audit-memory": lambda case: audit(case, stream=False),
     "counts": counts,
