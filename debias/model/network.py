@@ -146,7 +146,8 @@ class Network:
             loaded = self.archive.load(device)
             module = loaded.module() if isinstance(loaded, torch.export.ExportedProgram) else loaded.eval()
             moved = replace(self, module=module, device=device)
-            moved.call(moved.zeros(self.batch or 1))
+            with torch.no_grad():
+                moved._forward(moved.zeros(self.batch or 1))
         except (RuntimeError, NotImplementedError) as error:
             reason = str(error).strip().splitlines()[0]
             found = f"the network cannot run on the device {device}: {reason}"
@@ -207,8 +208,11 @@ class Network:
     def call(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Run the file's own forward on inputs by name; a static batch size is padded and cut."""
         with torch.no_grad(), _told(self.archive, "its forward failed"):
-            there = self._there(inputs)
-            return call_in_pieces(self.module, [there[item.name] for item in self.inputs], self.batch).cpu()
+            return self._forward(inputs)
+
+    def _forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        there = self._there(inputs)
+        return call_in_pieces(self.module, [there[item.name] for item in self.inputs], self.batch).cpu()
 
     def logits(self, sample: Sample, state: Mapping[str, Tensor] | None = None) -> npt.NDArray[np.floating[Any]]:
         """Return the logit of each row [N], of this network or with entries of another state.
