@@ -67,7 +67,7 @@ def test_a_directory_and_a_missing_folder(tmp_path: Path) -> None:
     for force in (False, True):
         with pytest.raises(WriteError, match="is a folder"):
             write_atomic(tmp_path, b"", force=force)
-    with pytest.raises(WriteError, match="the folder .* does not exist"):
+    with pytest.raises(WriteError, match=r"the folder .* does not exist"):
         write_atomic(tmp_path / "no" / "m.pt", b"")
     with pytest.raises(WriteError):
         write_atomic(tmp_path / "a\0b", b"")
