@@ -154,7 +154,7 @@ class Output(_Part):
     """What the network returns and how the deployed system decides; ``value`` is a number in units of the target."""
 
     kind: Literal["probability", "logit", "softmax", "logits2", "value"] | None = None
-    decision: Literal["argmax", "score"] | None = None
+    decision: Literal["score", "argmax"] | None = None
     threshold: float | None = Field(
         default=None, gt=0, lt=1, description="The score is cut here: score > threshold is positive."
     )
