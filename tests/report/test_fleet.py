@@ -107,7 +107,8 @@ def test_of_a_large_fleet_a_terminal_shows_what_matters() -> None:
     missing = {row.name for row in value.rows if row.verdict == "fail"}
     assert set(shown) - set(gone) < missing, "what misses its bound comes before what meets it"
     assert shown == sorted(shown, key=lambda name: int(name[1:])), "in the order of the manifest"
-    assert len(re.findall(r"^  • m\d", full, re.MULTILINE)) == 600 + len(gone)
+    assert len(re.findall(r"^  • m\d", full, re.MULTILINE)) == 600 + 1
+    assert f"  • {gone[0]}, {gone[1]}, " in full
     assert "40 of 600" not in full
 
 
@@ -117,10 +118,24 @@ def test_markdown_has_every_row_once() -> None:
     assert len(to_summary(many(3000), 50_000).encode()) <= 50_000
 
 
+def without(*problems: str) -> Fleet:
+    rows = [examples.unreported(f"m{at}", "memory") for at in range(len(problems))]
+    return examples.fleet([row.model_copy(update={"problem": told}) for row, told in zip(rows, problems, strict=True)])
+
+
 def test_many_problems_are_counted() -> None:
-    text = to_text(examples.fleet([examples.unreported(f"m{at}", "memory") for at in range(250)]))
+    text = to_text(without(*(f"needed {at} GiB" for at in range(250))))
     assert sum(line.startswith("  • m") and "out of memory" in line for line in lines(text)) == MOST_PROBLEMS
     assert f"The first {MOST_PROBLEMS} of 250" in text
+
+
+def test_one_problem_of_many_models_is_told_once() -> None:
+    value = without(*(f"m{at}: needed more" for at in range(30)), "needed less")
+    section = next(part for part in fleet_document(value).sections if part.key == "problems")
+    first, second = section.items
+    assert first.startswith("m0, m1, m2, ") and first.endswith(" and 18 more: out of memory: needed more")
+    assert second == f"m30 ({value.rows[30].model}): out of memory: needed less"
+    assert "More is given by --memory; with --resume" in " ".join(section.sentences)
 
 
 def test_a_verdict_over_all_attributes_is_told_where_it_is_another() -> None:

@@ -12,7 +12,9 @@ from debias.report.findings.fleet import OUTCOMES
 from debias.report.text import Told, amount, bracketed, count, rate, signed, signed_amount
 from debias.report.values.fleet import Fleet, FleetRow
 
-MOST_ROWS, MOST_PROBLEMS = 40, 100
+MOST_ROWS, MOST_PROBLEMS, MOST_NAMES = 40, 100, 12
+LIMITS = {"timeout": "--timeout", "memory": "--memory", "cpu": "--cpu-seconds"}
+"""Flags that give a job more, by what it ended for."""
 HEADLINES = {0: "PASS", 1: "FAIL", 2: "INCOMPLETE", 3: "INCONCLUSIVE"}
 _GRAVEST = ("fail", "inconclusive", "undefined", "pass", "no-bound")
 _CHOICES = ("attribute", "verdict", "overall", "status", "metric")
@@ -212,16 +214,36 @@ def _rows(row: FleetRow) -> str:
 
 
 def _problems(found: Fleet) -> Section:
-    told = {
-        row.name: f"{row.name} ({row.model}): {OUTCOMES[row.status]}{f': {row.problem}' if row.problem else ''}"
-        for row in found.rows
-        if row.status != "done"
-    }
-    by_status = Counter({row.name: row.status for row in found.rows if row.status != "done"}.values())
+    without = {row.name: row for row in found.rows if row.status != "done"}
+    by_status = Counter(row.status for row in without.values())
     sentences = [", ".join(f"{count(number)} {OUTCOMES[name]}" for name, number in by_status.most_common()) + "."]
-    if len(told) > MOST_PROBLEMS:
-        sentences.append(f"The first {MOST_PROBLEMS} of {count(len(told))}; the JSON report has all.")
-    return Section("Without a report", tuple(sentences), items=tuple(told.values())[:MOST_PROBLEMS], key="problems")
+    if flags := [flag for status, flag in LIMITS.items() if status in by_status]:
+        sentences.append(
+            f"More is given by {' or '.join(flags)}; with --resume the jobs without a report are tried again."
+        )
+    same: dict[str, list[FleetRow]] = {}
+    for row in without.values():
+        same.setdefault(_why(row), []).append(row)
+    if len(same) > MOST_PROBLEMS:
+        sentences.append(f"The first {MOST_PROBLEMS} of {count(len(same))}; the JSON report has all.")
+    items = tuple(f"{_who(rows)}: {why}" for why, rows in same.items())[:MOST_PROBLEMS]
+    return Section("Without a report", tuple(sentences), items=items, key="problems")
+
+
+def _why(row: FleetRow) -> str:
+    """Return why a job has no report, without its own name."""
+    text = row.problem or ""
+    for own in (row.name, row.model):
+        text = text.removeprefix(f"{own}: ")
+    return f"{OUTCOMES[row.status]}: {text}" if text else OUTCOMES[row.status]
+
+
+def _who(rows: Sequence[FleetRow]) -> str:
+    """Return the jobs that have no report for the same reason."""
+    if len(rows) == 1:
+        return f"{rows[0].name} ({rows[0].model})"
+    more = f" and {count(len(rows) - MOST_NAMES)} more" if len(rows) > MOST_NAMES else ""
+    return ", ".join(row.name for row in rows[:MOST_NAMES]) + more
 
 
 def _run(found: Fleet) -> Iterator[str]:
