@@ -208,15 +208,18 @@ class _Lines:
     """Lines on stderr, one each `PAUSE` seconds; nothing of a run that is shorter."""
 
     def __init__(self) -> None:
-        self.begun = self.last = time.monotonic()
+        self.last = time.monotonic()
+        self.first: tuple[float, int] | None = None
 
     def __call__(self, done: int, total: int, text: str) -> None:
         now = time.monotonic()
+        # From the first job on: what goes before it is done once.
+        begun, before = self.first = self.first or (now, done)
         if now - self.last < PAUSE or not 0 < done < total:
             return
         self.last = now
-        left = (now - self.begun) / done * (total - done)
-        say(f"{done:,} of {total:,} jobs, about {_duration(left)} left: {visible(text)}\n")
+        left = f", about {_duration((now - begun) / (done - before) * (total - done))} left" if done > before else ""
+        say(f"{done:,} of {total:,} jobs{left}: {visible(text)}\n")
 
 
 def _duration(seconds: float) -> str:

@@ -133,13 +133,14 @@ def test_lines_of_progress(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     lines = command._Lines()
-    for done, at in ((1, 5.0), (10, 20.0), (11, 22.0), (500, 1000.0)):
+    for done, at in ((1, 12.0), (10, 30.0), (11, 32.0), (501, 1012.0), (1000, 2000.0)):
         now[0] = at
         lines(done, 1000, "model-\x1b[31m, 2 without a report")
     told = capsys.readouterr().err.splitlines()
-    assert told[0].startswith("10 of 1,000 jobs, about 33 min left: model-")
-    assert told[1].startswith("500 of 1,000 jobs, about 17 min left: ")
-    assert len(told) == 2
+    assert told[0].startswith("1 of 1,000 jobs: model-")
+    assert told[1].startswith("10 of 1,000 jobs, about 33 min left: ")
+    assert told[2].startswith("501 of 1,000 jobs, about 17 min left: ")
+    assert len(told) == 3
     assert "\x1b" not in "".join(told)
 
 

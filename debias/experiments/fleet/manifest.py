@@ -63,6 +63,9 @@ def tasks_of(manifest: str | Path | Mapping[str, Any] | Sequence[Mapping[str, An
         return of_document(read_document(Path(manifest)))
     if isinstance(manifest, Document):
         return of_document(replace(manifest, value=_plain(manifest.value)))
+    if not isinstance(manifest, Mapping | Sequence):
+        remedy = "Give a path, a mapping, or a list of jobs."
+        raise UsageError(Problem(f"a {type(manifest).__name__} is no manifest", "manifest", remedy))
     whole = manifest if isinstance(manifest, Mapping) else {"jobs": list(manifest)}
     return of_document(Document(_plain(whole)))
 
@@ -88,7 +91,13 @@ def _plain(value: Any) -> Any:
         return value
     if hasattr(value, "item"):
         return value.item()  # a number of numpy
-    raise UsageError(Problem(f"a {type(value).__name__} is no value of a manifest", "", "Give texts and numbers."))
+    raise UsageError(
+        Problem(
+            f"a {type(value).__name__} is no value of a manifest",
+            "",
+            "Give texts, numbers and paths; tables are files.",
+        )
+    )
 
 
 def _folded(key: Key) -> Key:

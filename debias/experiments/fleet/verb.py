@@ -301,7 +301,7 @@ class _Run:
             "out": None if self.folder is None else str(self.folder.path),
             "workers": self.workers,
             "ray": self.ray,
-            "timeout": "none" if self.timeout is None else None if self.timeout == TIMEOUT else self.timeout,
+            "timeout": "none" if self.timeout is None else None if self.timeout == TIMEOUT else f"{self.timeout:g}",
             "memory": "none"
             if self.limits.memory is None
             else None
@@ -312,7 +312,8 @@ class _Run:
         }
         parts = [part for name, value in given.items() for part in flag_parts(name, value)]
         sandbox = [] if self.limits.sandbox else ["--no-sandbox"]
-        return shlex.join(["debias", "fleet", operand(manifest), *parts, *sandbox, "--force"])
+        known = [] if self.cache is not None else ["--no-cache"]
+        return shlex.join(["debias", "fleet", operand(manifest), *parts, *sandbox, *known, "--force"])
 
 
 def _stopped(task: Task) -> JobResult:

@@ -167,6 +167,11 @@ class TestProblems:
     def test_of_the_whole(self, text: str, found: str) -> None:
         assert any(found in one for one in told(text))
 
+    def test_of_python(self) -> None:
+        for value, found in ((3, "a int is no manifest"), ([{"data": object()}], "a object is no value")):
+            with pytest.raises(UsageError, match=found):
+                tasks_of(value)  # type: ignore[arg-type]
+
     def test_files(self, models: Path) -> None:
         (models / "large.yaml").write_bytes(b"#" * (8 << 20) + b"#")
         (models / "latin.yaml").write_bytes(b"a: \xff")
