@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TYPE_CHECKING, TextIO
@@ -28,12 +29,27 @@ def show(value: Value, *, json: bool, quiet: bool, full: bool = False) -> None:
         return
     from rich.console import Console
 
-    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    held = _Held(stream)
+    console = Console(file=held, highlight=False, markup=False, emoji=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDTH
-    with console.capture() as captured:
-        print_report(value, console, full=full)
-    _write(stream, trimmed(captured.get()))
+    print_report(value, console, full=full)
+    _write(stream, trimmed(held.getvalue()))
+
+
+class _Held(io.StringIO):
+    """Text for a stream, laid out as for that stream and kept: a console would flush a stream that is full."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self.stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self.stream.encoding
+
+    def isatty(self) -> bool:
+        return self.stream.isatty()
 
 
 def show_text(text: str) -> None:
