@@ -28,8 +28,9 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[int, int, str], None] | None
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("left", markup=False),
+        TextColumn("so far,", markup=False),
         TimeRemainingColumn(),
+        TextColumn("left", markup=False),
         console=Console(stderr=True),
         transient=True,
     ) as bar:
