@@ -13,10 +13,11 @@ made again; compare figures of one run only, as other work on the machine change
 - ``fleet``: `debias fleet` of --models models with isolation on, one worker a core, nothing taken from a cache;
 - ``resume``, ``cache``: the same fleet when all its jobs are done (--resume), and when all are in the cache;
 - ``in process``: `debias.audit`, and its report as JSON, of one model after the other in one process: the median after
-  the first ten;
+  the first ten; measured before and after the next two;
 - ``one worker, few`` and ``one worker, more``: fleets with one worker. What a further model costs is the difference,
   by model; the overhead is that less the audit in process;
-- ``local`` and ``ray``: the same --some models by processes and by --ray local, as many workers, starts included.
+- ``local`` and ``ray``: the same --some models by processes and by --ray local, as many workers, starts included; and
+  a few models likewise, so that the starts can be taken off.
 
 Seconds are by the clock and of the processor. Those of the processor are of all processes that a command starts: this
 one becomes the reaper of its descendants, so that servers and workers count (Linux).
@@ -152,13 +153,18 @@ def ratios(found: dict[str, Measured]) -> dict[str, float]:
     if {"loop", "fleet"} <= set(found):
         told["models per second, of the loop"] = each(found["loop"], "wall") / each(found["fleet"], "wall")
         told["models per processor second, of the loop"] = each(found["loop"], "cpu") / each(found["fleet"], "cpu")
-    if {"in process", "one worker, few", "one worker, more"} <= set(found):
+    if {"in process, before", "in process, after", "one worker, few", "one worker, more"} <= set(found):
         few, more = found["one worker, few"], found["one worker, more"]
+        alone = [found["in process, before"], found["in process, after"]]
         for unit, name in (("wall", "by the clock"), ("cpu", "of the processor")):
-            told[f"overhead of a model, ms {name}"] = each(more, unit, few) - each(found["in process"], unit)
+            told[f"overhead of a model, ms {name}"] = each(more, unit, few) - sum(each(one, unit) for one in alone) / 2
     if {"local", "ray"} <= set(found):
         for unit, name in (("wall", "by the clock"), ("cpu", "of the processor")):
             told[f"seconds on Ray, of those of processes, {name}"] = found["ray"][unit] / found["local"][unit]
+    if {"local", "local, few", "ray", "ray, few"} <= set(found):
+        for unit, name in (("wall", "by the clock"), ("cpu", "of the processor")):
+            further = [each(found[way], unit, found[f"{way}, few"]) for way in ("ray", "local")]
+            told[f"the same of a further model, {name}"] = further[0] / further[1]
     return told
 
 
@@ -205,10 +211,13 @@ def ways(options: argparse.Namespace) -> dict[str, Callable[[], Measured]]:
         return reused(fleet(folder, models, cores, "--cache", str(folder / "cache"), out="second"))
 
     return {
-        "in process": lambda: in_process(folder, some + 10),
+        "in process, before": lambda: in_process(folder, some + 10),
         "one worker, few": lambda: fleet(folder, FEW, 1, out="one"),
         "one worker, more": lambda: fleet(folder, FEW + some, 1, out="one"),
+        "in process, after": lambda: in_process(folder, some + 10),
+        "local, few": lambda: fleet(folder, FEW, cores, out="local"),
         "local": lambda: fleet(folder, some, cores, out="local"),
+        "ray, few": lambda: fleet(folder, FEW, cores, "--ray", "local", out="ray"),
         "ray": lambda: fleet(folder, some, cores, "--ray", "local", out="ray"),
         "fleet": around,
         "resume": lambda: reused(fleet(folder, models, cores, "--resume")),
