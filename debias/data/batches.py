@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from debias.data.tables import broken, check_names, kind_of, unreadable
+from debias.data.tables import arrow_file, broken, check_names, kind_of, unreadable
 from debias.data.text_batches import TextFormat, look_through, text_batches
 from debias.errors import DataError, Problem
 from debias.inputs import open_input
@@ -244,7 +245,7 @@ def _parquet_file(path: Path) -> Any:
     import pyarrow.parquet as pq
 
     # Buffered: a column of a row group is not held as a whole.
-    return pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 18)
+    return pq.ParquetFile(arrow_file(path), pre_buffer=False, buffer_size=1 << 18)
 
 
 def _parquet_shape(path: Path) -> tuple[list[str], list[int]]:
@@ -262,7 +263,7 @@ def _arrow_shape(path: Path) -> tuple[list[str], list[int]]:
     """Return names and the rows of each record batch; the sizes stand in the headers, their rows are not read."""
     import pyarrow as pa
 
-    with pa.memory_map(str(path)) as source:
+    with pa.memory_map(os.fsencode(path)) as source:
         if source.read(6) == b"ARROW1":
             source.seek(0)
             with pa.ipc.open_file(source) as reader:
@@ -275,7 +276,7 @@ def _arrow_shape(path: Path) -> tuple[list[str], list[int]]:
 def _arrow(path: Path, parts: Sequence[int], columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
-    with pa.memory_map(str(path)) as source:
+    with pa.memory_map(os.fsencode(path)) as source:
         for batch in _arrow_batches(source, parts):
             batch.validate(full=True)  # offsets of a broken file may point outside its buffers
             for start in range(0, len(batch), rows):

@@ -238,6 +238,13 @@ def broken(kind: str, error: Exception, where: str) -> DataError:
     return DataError(Problem(f"is a broken {name} file: {first}", where, "Write or copy it again."))
 
 
+def arrow_file(path: Path) -> Any:
+    """Return a file for Arrow to read, which opens no path as text whose name is not UTF-8."""
+    import pyarrow as pa
+
+    return pa.OSFile(os.fsencode(path))
+
+
 def to_frame(table: pa.Table, where: str) -> pd.DataFrame:
     """Return pandas columns: dictionaries decoded, decimals as float64, integers with gaps as Int64 (never rounded)."""
     import pandas as pd

@@ -27,6 +27,7 @@ from debias.data.delimited import (
     utf_16,
     zero_byte,
 )
+from debias.data.tables import arrow_file
 from debias.errors import DataError, Problem
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ class _Text(io.RawIOBase):
 
         super().__init__()
         try:
-            self._source = pa.input_stream(str(self.path), compression=_PACKED.get(self.packed))
+            self._source = pa.input_stream(arrow_file(self.path), compression=_PACKED.get(self.packed))
         except (OSError, ValueError) as error:
             raise self._broken(error) from None
         self._decoder = codecs.getincrementaldecoder("utf-8")()

@@ -224,7 +224,8 @@ def _message(report: Report, parity: Parity, network: str, status: Status, gates
     if status == "undefined":
         text += f": {figure}, {bound} was asked, {rows}."
     elif status == "inconclusive":
-        text += f": {figure}, {bound} was asked with {report.confidence:g} confidence, {rows}."
+        sure = "" if report.confidence is None else f" with {report.confidence:g} confidence"
+        text += f": {figure}, {bound} was asked{sure}, {rows}."
     else:
         text += f": {figure}, {'' if status == 'pass' else 'not '}{bound}, {rows}."
     reason = next((item.reason for item in report.verdicts if gates and item.attribute == parity.attribute), "")
