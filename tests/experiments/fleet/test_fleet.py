@@ -25,6 +25,7 @@ from debias.experiments.fleet.results import failed, sealed, unsealed
 from debias.experiments.fleet.task import Task
 from debias.report.reading import read
 from debias.report.values.fleet import Fleet, FleetRow
+from debias.run import request
 from tests.experiments.fleet.behaviour import behave
 from tests.run import world
 
@@ -328,7 +329,7 @@ def test_limits_that_are_none(settings: dict[str, Any], found: str) -> None:
 def test_what_no_job_could_do(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="has to be written somewhere"):
         debias.fleet([{"model": "model.pt", "repair": "threshold", **ASKED}])
-    monkeypatch.setattr("debias.run.request._device_problems", lambda _: [])
+    monkeypatch.setattr(request, "_device_problems", lambda _: [])
     with pytest.raises(UsageError, match="'cuda' cannot be opened in the sandbox"):
         debias.fleet([{"model": "model.pt", **ASKED, "device": "cuda"}])
 
