@@ -10,6 +10,7 @@ from pathlib import Path
 
 _SHELL = ("/dev/fd/", "/dev/stdin", "/proc/")
 """Where a shell puts a pipe that it has filled: ``--data <(zcat FILE)``."""
+_PIECE = 1 << 20
 
 
 def open_input(path: str | os.PathLike[str]) -> io.BufferedReader:
@@ -43,7 +44,21 @@ def read_input(path: str | os.PathLike[str], most: int | None = None) -> bytes:
     """Return the bytes of a file, see `open_input`; with `most` at most so many and one more, which tells that there
     are others."""
     with open_input(path) as stream:
-        return stream.read() if most is None else stream.read(most + 1)
+        return stream.read() if most is None else read_at_most(stream, most)
+
+
+def read_at_most(stream: io.BufferedReader, most: int) -> bytes:
+    """Return at most `most` bytes of an open file and one more, which tells that there are others.
+
+    A read sets aside all that it is asked for: the file is asked for no more than it holds.
+    """
+    piece = max(os.fstat(stream.fileno()).st_size + 1, _PIECE)
+    found: list[bytes] = []
+    left = most + 1
+    while left and (data := stream.read(min(piece, left))):
+        found.append(data)
+        left -= len(data)
+    return found[0] if len(found) == 1 else b"".join(found)
 
 
 def _check(found: os.stat_result, where: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from debias.errors import ModelError, Problem, WriteError
-from debias.inputs import open_input
+from debias.inputs import open_input, read_at_most
 from debias.model.preflight import entries
 from debias.model.preflight.check import check
 from debias.model.preflight.export import SAMPLE
@@ -221,7 +221,7 @@ def _read(path: Path) -> bytes:
             if size > entries.MAX_FILE:
                 found = f"{size:,} bytes; at most {entries.MAX_FILE:,} are read"
                 raise ModelError(Problem(found, str(path), "Is this the model file?"))
-            data = stream.read(entries.MAX_FILE + 1)
+            data = read_at_most(stream, entries.MAX_FILE)
     except FileNotFoundError:
         raise ModelError(Problem("no such file", str(path), "Check the name.")) from None
     except IsADirectoryError:
