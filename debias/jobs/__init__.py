@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from debias.errors import Problem
 from debias.jobs.limits import Limits, isolation
 from debias.jobs.processes import Processes
 from debias.jobs.ray_backend import Ray
@@ -49,6 +50,8 @@ __all__ = [
     "isolation",
     "map",
     "one_thread",
+    "timeout_problems",
+    "workers_problems",
 ]
 
 
@@ -147,6 +150,20 @@ def backend_for(
     if workers == 1 and timeout is None and limits is None and not fresh:
         return Serial()
     return Processes(workers, timeout=timeout, preload=preload, limits=limits, fresh=fresh)
+
+
+def workers_problems(workers: int | None, called: str) -> list[Problem]:
+    """Return what is wrong with a number of workers, which its flag calls processes, jobs or workers."""
+    if workers is None or workers >= 1:
+        return []
+    return [Problem(f"{workers!r} is no number of {called}", "--workers", "Give 1 or more.")]
+
+
+def timeout_problems(timeout: float | None) -> list[Problem]:
+    """Return what is wrong with the seconds after which a job is ended."""
+    if timeout is None or timeout > 0:
+        return []
+    return [Problem(f"{timeout!r} is no time limit", "--timeout", "Give a number of seconds above 0.")]
 
 
 class Serial:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from debias import jobs
 from debias.contract import Contract
 from debias.data.columns import Columns
 from debias.errors import Problem, UsageError
@@ -100,8 +101,7 @@ class Request(Columns):
             problems.append(Problem(f"{self.batch_rows!r} is no number of rows", "--batch-rows", "Give 1 or more."))
         if self.sample_rows is not None and self.sample_rows < 2:
             problems.append(Problem(f"{self.sample_rows!r} rows are no sample", "--sample-rows", "Give e.g. 200000."))
-        if self.workers < 1:
-            problems.append(Problem(f"{self.workers!r} is no number of workers", "--workers", "Give 1 or more."))
+        problems += jobs.workers_problems(self.workers, "workers")
         problems += _device_problems(self.device)
         problems += self._bound_problems()
         if self.margin is not None and self.selection not in (None, "margin"):

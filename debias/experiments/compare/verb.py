@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from debias import jobs
-from debias.errors import DebiasError, ModelError, Problem, UsageError, together
+from debias.errors import DebiasError, ModelError, UsageError, together
 from debias.experiments.compare.choosing import Entry, Ground, choose, front, paired
 from debias.experiments.compare.contestants import Settings, contestants, flags
 from debias.jobs import Job, JobError, Outcome
@@ -143,11 +143,7 @@ def _divided(request: Request, chosen: Sequence[Method]) -> Request:
 
 
 def _check_numbers(workers: int | None, timeout: float | None) -> None:
-    problems = []
-    if workers is not None and workers < 1:
-        problems.append(Problem(f"{workers!r} is no number of processes", "--workers", "Give 1 or more."))
-    if timeout is not None and not timeout > 0:
-        problems.append(Problem(f"{timeout!r} is no time limit", "--timeout", "Give a number of seconds above 0."))
+    problems = [*jobs.workers_problems(workers, "processes"), *jobs.timeout_problems(timeout)]
     if problems:
         raise UsageError(problems)
 

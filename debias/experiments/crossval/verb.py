@@ -170,10 +170,8 @@ def _check_numbers(run_folds: int | None, draws: int, workers: int | None, timeo
         problems.append(Problem(f"{run_folds} of {folds} folds cannot be run", "--run-folds", f"Give 1 to {folds}."))
     if not 1 <= draws <= MOST_DRAWS:
         problems.append(Problem(f"{draws!r} is no number of draws", "--draws", f"Give 1 to {MOST_DRAWS:,}."))
-    if workers is not None and workers < 1:
-        problems.append(Problem(f"{workers!r} is no number of processes", "--workers", "Give 1 or more."))
-    if timeout is not None and not timeout > 0:
-        problems.append(Problem(f"{timeout!r} is no time limit", "--timeout", "Give a number of seconds above 0."))
+    problems += jobs.workers_problems(workers, "processes")
+    problems += jobs.timeout_problems(timeout)
     if problems:
         raise UsageError(problems)
 

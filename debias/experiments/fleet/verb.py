@@ -334,11 +334,7 @@ def _limits(memory: str | int | None, cpu_seconds: float | None, sandbox: bool) 
 
 
 def _check(workers: int | None, timeout: float | None) -> None:
-    problems = []
-    if workers is not None and workers < 1:
-        problems.append(Problem(f"{workers!r} is no number of jobs", "--workers", "Give 1 or more."))
-    if timeout is not None and not timeout > 0:
-        problems.append(Problem(f"{timeout!r} is no time limit", "--timeout", "Give a number of seconds above 0."))
+    problems = [*jobs.workers_problems(workers, "jobs"), *jobs.timeout_problems(timeout)]
     if problems:
         raise UsageError(problems)
 

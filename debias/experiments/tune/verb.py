@@ -193,10 +193,8 @@ def _check_numbers(
     problems = []
     if trials < 1:
         problems.append(Problem(f"{trials!r} is no number of trials", "--trials", "Give 1 or more."))
-    if timeout is not None and not timeout > 0:
-        problems.append(Problem(f"{timeout!r} is no time limit", "--timeout", "Give a number of seconds above 0."))
-    if workers is not None and workers < 1:
-        problems.append(Problem(f"{workers!r} is no number of workers", "--workers", "Give 1 or more."))
+    problems += jobs.timeout_problems(timeout)
+    problems += jobs.workers_problems(workers, "workers")
     if reference is not None and regression:
         problems.append(Problem("a regression has no balanced accuracy", "--reference", "Leave it out."))
     elif reference is not None and not 0 < reference <= 1:
