@@ -9,6 +9,7 @@ import pickle
 import signal
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from types import ModuleType
@@ -47,7 +48,7 @@ def warm(preload: Sequence[str]) -> None:
         forkserver.ensure_running()
 
 
-class Hand:
+class Hand(ABC):
     """A process, the line to it, and the job that it has."""
 
     process: ForkServerProcess | SpawnProcess
@@ -63,10 +64,11 @@ class Hand:
             self.start(context, other)
         other.close()
 
+    @abstractmethod
     def start(self, context: ForkServerContext | SpawnContext, line: Connection) -> None:
         """Start the process with its end of the line."""
-        raise NotImplementedError
 
+    @abstractmethod
     def listen(self) -> Sequence[Said]:
         """Return what is said: ``begun``, ``progress`` with a step, ``done`` with an outcome.
 
@@ -77,7 +79,6 @@ class Hand:
         EOFError, OSError
             The process is gone.
         """
-        raise NotImplementedError
 
     def blamed(self, code: int | None) -> JobError | None:
         """Return the error of a process that died of its limits, with this exit code; None of any other."""
